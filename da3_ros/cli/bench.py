@@ -1,0 +1,99 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Measure what da3_ros costs on this machine.
+
+`ros`: processor time of da3_node per camera image without the network (null engine): raw 640x480 in; depth, both
+camera_infos, confidence, rectified colour, cloud and pose out at 378x504, all subscribed to by another process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from da3_ros.cli.main import CommandError
+
+SIZE = (480, 640)
+WARM_UP_FRAMES = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `da3_ros bench`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("what", choices=("ros",), help="what to measure")
+    parser.add_argument("--frames", type=int, default=200, help="images to measure over (default: 200)")
+    parser.add_argument("--rate", type=float, default=15.0, help="images per second (default: 15)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the same figures as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, print, and write."""
+    figures = _measure_ros(arguments.frames, arguments.rate)
+    table = Table(title="ROS cost per 640x480 image, no network", show_header=False, title_justify="left")
+    for name, value in figures.items():
+        table.add_row(name.replace("_", " "), f"{value:.2f}" if isinstance(value, float) else str(value))
+    Console().print(table)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+    return 0
+
+
+def _measure_ros(frames: int, rate_hz: float) -> dict[str, Any]:
+    from da3_ros.cli.node_process import NodeProcess, isolate
+    from da3_ros.cli.recorder import Recorder
+
+    isolate()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        _write_images(folder / "images")
+        recorder = Recorder(("camera",))
+        stack.callback(recorder.close)
+        parameters = {"engine": "null", "window_size": 1, "tf_mode": "base", "process_resolution": 504}
+        node = stack.enter_context(NodeProcess("da3_ros.nodes.da3_node", parameters, folder))
+        source = {"source": str(folder / "images"), "rate_hz": rate_hz, "loop": True}
+        player = stack.enter_context(NodeProcess("da3_ros.nodes.image_source_node", source, folder))
+        _wait_for(recorder, WARM_UP_FRAMES, node, player)
+        published, cpu_s = recorder.status.frames_published, node.cpu_seconds  # type: ignore[union-attr]
+        for _ in track(range(10), description="measuring"):
+            published_now = recorder.status.frames_published  # type: ignore[union-attr]
+            _wait_for(recorder, published_now + frames // 10, node, player)
+        measured = recorder.status.frames_published - published  # type: ignore[union-attr]
+        cpu_ms = (node.cpu_seconds - cpu_s) * 1e3 / measured
+    stages = {
+        f"{stage}_ms_median": float(np.median([dict(zip(s.stages, s.stage_ms, strict=True))[stage] for s in steady]))
+        for steady in (recorder.statuses[WARM_UP_FRAMES:],)
+        for stage in steady[0].stages
+    }
+    received = {topic.removeprefix("camera/"): count for topic, count in sorted(recorder.counts.items())}
+    return {"cpu_ms_per_image": cpu_ms, "images": int(measured), **stages, "received": received}
+
+
+def _write_images(folder: Path) -> None:
+    """Forty images with some structure: they are decoded from PNG by the player, not by the node."""
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for index in range(40):
+        coarse = generator.integers(0, 256, (SIZE[0] // 16, SIZE[1] // 16, 3), dtype=np.uint8)
+        image = cv2.resize(coarse, SIZE[::-1], interpolation=cv2.INTER_LINEAR)
+        cv2.imwrite(str(folder / f"{index:03d}.png"), image)
+
+
+def _wait_for(recorder: Any, frames: int, node: Any, player: Any, timeout_s: float = 120.0) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while recorder.status is None or recorder.status.frames_published < frames:
+        recorder.wait_for_change(0.5)
+        node.check()
+        player.check()
+        if time.monotonic() > deadline_s:
+            raise CommandError(f"only {recorder.counts} came within {timeout_s:.0f} s: is the machine overloaded?")

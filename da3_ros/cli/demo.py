@@ -1,0 +1,147 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run image_source_node and da3_node as on a robot, record what they publish, and report it in a table and pictures.
+
+Without --input: a simulated rig of three cameras, answered by the oracle engine (truth with noise). With --input: your
+own folder of images, video or rosbag2, answered by the network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from da3_ros.cli.main import CommandError
+from da3_ros.cli.report import Report, Truth
+from da3_ros.sources.source import Source, SourceError, open_source
+
+RATE_HZ = 10.0
+SETTLE_S = 20.0
+ORACLE = {
+    "engine": "oracle",
+    "oracle_depth_noise": 0.02,
+    "oracle_position_noise": 0.005,
+    "oracle_rotation_noise_deg": 0.2,
+    "min_confidence": 1.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What the two nodes are asked to do."""
+
+    source: Source
+    frames: int
+    source_parameters: dict[str, Any]
+    node_parameters: dict[str, Any]
+    truth: Truth | None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `da3_ros demo`."""
+    parser.add_argument("--input", default="", help="folder of images, video or rosbag2 instead of the simulation")
+    parser.add_argument("--weights", default="", help="safetensors path, Hugging Face id or 'random' (with --input)")
+    parser.add_argument("--model", default="da3-small", help="architecture of the network (default: da3-small)")
+    parser.add_argument("--allow-download", action="store_true", help="download weights that are not cached yet")
+    parser.add_argument("--accept-noncommercial-license", action="store_true", help="for weights that need it")
+    parser.add_argument("--resolution", type=int, default=504, help="longest side the network sees (default: 504)")
+    parser.add_argument("--window-size", type=int, default=4, help="frame sets per window (default: 4)")
+    parser.add_argument("--seconds", type=float, default=12.0, help="length of the simulation (default: 12)")
+    parser.add_argument("--output", type=Path, default=Path("demo_out"), help="folder for the results")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Play, record, report."""
+    from da3_ros.cli.node_process import NodeProcess, isolate
+    from da3_ros.cli.recorder import Recorder
+
+    plan = _plan(arguments)
+    folder: Path = arguments.output
+    folder.mkdir(parents=True, exist_ok=True)
+    isolate()
+    with ExitStack() as stack:
+        recorder = Recorder(plan.source.cameras)
+        stack.callback(recorder.close)
+        node = stack.enter_context(NodeProcess("da3_ros.nodes.da3_node", plan.node_parameters, folder))
+        player = stack.enter_context(NodeProcess("da3_ros.nodes.image_source_node", plan.source_parameters, folder))
+        begin_s = time.monotonic()
+        _follow(plan, recorder, node, player)
+        elapsed_s = time.monotonic() - begin_s
+    report = Report(recorder, plan.frames, elapsed_s, plan.truth)
+    report.write(folder)
+    report.show(Console())
+    return 0
+
+
+def _plan(arguments: argparse.Namespace) -> _Plan:
+    common = {
+        "process_resolution": arguments.resolution,
+        "window_size": arguments.window_size,
+        "window_overlap": min(2, max(arguments.window_size - 1, 1)),
+        "tf_mode": "cameras",
+        "autostart": True,
+        "sync_slop_ms": 20.0,
+        "diagnostics_period_s": 1.0,
+    }
+    if not arguments.input:
+        return _simulation_plan(arguments, common)
+    try:
+        source = open_source(Path(arguments.input), RATE_HZ)
+    except SourceError as error:
+        raise CommandError(str(error)) from error
+    if not arguments.weights:
+        raise CommandError(
+            "--input needs --weights: a safetensors path, a Hugging Face id such as depth-anything/DA3-SMALL, "
+            "or 'random' to try the pipeline without weights (its depth means nothing)"
+        )
+    network = {
+        "model": arguments.model,
+        "weights": arguments.weights,
+        "allow_download": arguments.allow_download,
+        "accept_noncommercial_license": arguments.accept_noncommercial_license,
+    }
+    # The machine's own pace: the next images come when the window of the last ones is done.
+    player = {"source": arguments.input, "rate_hz": RATE_HZ, "pace_topic": "/da3_node/status", "pace_timeout_s": 600.0}
+    node = {**common, **network, "cameras": list(source.cameras)}
+    return _Plan(source, source.frame_count, player, node, truth=None)
+
+
+def _simulation_plan(arguments: argparse.Namespace, common: dict[str, Any]) -> _Plan:
+    from da3_ros.sources.simulated import open_simulation, simulation
+
+    source = open_simulation(0, RATE_HZ)
+    sets = int(arguments.seconds * RATE_HZ) + 1
+    player = {"source": "simulation", "rate_hz": RATE_HZ, "duration_s": arguments.seconds, "static_tf": False}
+    node = {**common, **ORACLE, "cameras": list(source.cameras)}
+    return _Plan(source, sets * len(source.cameras), player, node, simulation(0).truth)
+
+
+def _follow(plan: _Plan, recorder: Any, node: Any, player: Any) -> None:
+    """Show progress until all frames are accounted for, or a node fails."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("loading", total=plan.frames or None)
+        quiet_since_s = time.monotonic()
+        before = -1
+        while True:
+            recorder.wait_for_change(0.5)
+            node.check()
+            player.check()
+            status = recorder.status
+            done = 0 if status is None else status.frames_published + sum(status.drop_counts)
+            progress.update(bar, completed=done, description="processing" if done else "loading")
+            if done != before:
+                before, quiet_since_s = done, time.monotonic()
+            if not player.is_running:
+                at_rest = status is not None and done >= max(plan.frames, status.frames_in)
+                if at_rest or time.monotonic() - quiet_since_s > SETTLE_S:
+                    return
+            else:
+                quiet_since_s = time.monotonic()

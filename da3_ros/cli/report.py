@@ -1,0 +1,200 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the demo found: a table, pictures and summary.json."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+
+from da3_ros.cli.pictures import Panel, draw_top_view, draw_views
+from da3_ros.cli.recorder import KEPT_PIXELS, Recorder
+from da3_ros.evaluation.depth_metrics import depth_errors, median_scale
+from da3_ros.evaluation.trajectory_metrics import trajectory_errors
+from da3_ros.geometry.camera import PinholeCamera
+from da3_ros.geometry.errors import DegenerateGeometryError
+from da3_ros.geometry.prediction import ViewKey, ViewTruth
+from da3_ros.geometry.rotation import FloatArray
+from da3_ros.geometry.sim3 import Sim3
+
+Truth = Callable[[ViewKey, PinholeCamera | None], ViewTruth]
+
+
+class Report:
+    """Everything about one demo run.
+
+    Args:
+        recorder: what was published.
+        frames_sent: images that the source sent; 0 when unknown.
+        elapsed_s: from the start of the nodes to the last result.
+        truth: of any view, or None for real input.
+    """
+
+    def __init__(self, recorder: Recorder, frames_sent: int, elapsed_s: float, truth: Truth | None) -> None:
+        self._recorder = recorder
+        self._truth = truth
+        status = recorder.status
+        self.summary: dict[str, Any] = {
+            "frames_sent": frames_sent,
+            "elapsed_s": round(elapsed_s, 2),
+            **_counts(status),
+            **_latencies(recorder),
+        }
+        self._true_from_odom = Sim3.identity()
+        self._true_poses: dict[ViewKey, ViewTruth] = {}
+        if truth is not None and status is not None:
+            self._score(truth)
+
+    def write(self, folder: Path) -> None:
+        """summary.json and the pictures."""
+        self._draw_views(folder)
+        self._draw_cloud(folder)
+        (folder / "summary.json").write_text(json.dumps(self.summary, indent=2) + "\n")
+        self._folder = folder
+
+    def show(self, console: Console) -> None:
+        """The table."""
+        table = Table(title="da3_ros demo", show_header=False, title_justify="left")
+        table.add_column("figure", style="bold", no_wrap=True)
+        table.add_column("value", justify="right")
+        for key, value in self.summary.items():
+            if key != "dropped":
+                table.add_row(_LABELS.get(key, key), _text(value))
+        for cause, frames in self.summary["dropped"].items():
+            table.add_row(f"  dropped: {cause}", _text(frames))
+        console.print(table)
+        console.print(f"Pictures and summary.json are in {self._folder}/")
+
+    def _score(self, truth: Truth) -> None:
+        """Errors against truth, after one Sim(3) for the whole run."""
+        views = [
+            (ViewKey(camera, stamp_ns), record.poses[stamp_ns])
+            for camera, record in self._recorder.cameras.items()
+            for stamp_ns in sorted(set(record.poses) & set(record.depths) & set(record.cameras))
+        ]
+        if not views:
+            return
+        for key, _ in views:
+            self._true_poses[key] = truth(key, self._recorder.cameras[key.camera].cameras[key.stamp_ns])
+        true_poses = np.stack([self._true_poses[key].world_from_camera for key, _ in views])
+        try:
+            errors = trajectory_errors(np.stack([pose for _, pose in views]), true_poses)
+        except DegenerateGeometryError:
+            return
+        self._true_from_odom = errors.true_from_estimated
+        depths = [self._recorder.cameras[key.camera].depths[key.stamp_ns] for key, _ in views]
+        true_depths = [self._true_poses[key].depth[::KEPT_PIXELS, ::KEPT_PIXELS] for key, _ in views]
+        predicted, true = np.concatenate([d.ravel() for d in depths]), np.concatenate([d.ravel() for d in true_depths])
+        scaled = depth_errors(predicted * median_scale(predicted, true), true)
+        of_reference = [key.camera == views[0][0].camera for key, _ in views]
+        steps = np.diff(true_poses[of_reference][:, :3, 3], axis=0)
+        self.summary |= {
+            "depth_abs_rel": scaled.abs_rel,
+            "depth_rmse_m": scaled.rmse,
+            "depth_coverage": scaled.coverage,
+            "trajectory_ate_m": errors.ate_rmse,
+            "trajectory_rotation_deg": math.degrees(errors.rotation_median_rad),
+            "trajectory_length_m": float(np.linalg.norm(steps, axis=1).sum()),
+            "scale_drift": _scale_drift(predicted, true, len(views)),
+        }
+
+    def _draw_views(self, folder: Path) -> None:
+        metric = self._truth is not None
+        scale = np.float32(self._true_from_odom.scale)
+        panels = []
+        for camera, record in self._recorder.cameras.items():
+            if record.image and record.depth and record.confidence:
+                panels.append(Panel(camera, record.image[1], record.depth[1] * scale, record.confidence[1]))
+        if panels:
+            unit = "m, scaled to truth" if metric else "units of the first window"
+            draw_views(folder / "views.png", panels, "The newest frame set", unit)
+
+    def _draw_cloud(self, folder: Path) -> None:
+        points, colours = [], []
+        for record in self._recorder.cameras.values():
+            for stamp_ns, cloud in zip(record.point_stamps, record.points, strict=True):
+                pose = record.poses.get(stamp_ns)
+                if pose is not None:
+                    points.append(self._true_from_odom.apply(cloud[:, :3] @ pose[:3, :3].T + pose[:3, 3]))
+                    colours.append(np.ascontiguousarray(cloud[:, 3:]).view(np.uint8)[:, 2::-1])
+        if not points:
+            return
+        reference = next(iter(self._recorder.cameras))
+        record = self._recorder.cameras[reference]
+        centres = np.stack([record.poses[stamp_ns][:3, 3] for stamp_ns in sorted(record.poses)])
+        paths = {f"estimated ({reference})": self._true_from_odom.apply(centres)}
+        true = [self._true_poses.get(ViewKey(reference, stamp_ns)) for stamp_ns in sorted(record.poses)]
+        if all(view is not None for view in true):
+            paths["true"] = np.stack([view.world_from_camera[:3, 3] for view in true if view is not None])
+        unit = "m" if self._true_poses else "units of the first window"
+        cloud, colour = _below_ceiling(points, colours)
+        draw_top_view(folder / "cloud_from_above.png", cloud, colour, paths, "Cloud and trajectory from above", unit)
+
+
+_LABELS = {
+    "frames_sent": "images sent",
+    "elapsed_s": "time (s)",
+    "frames_in": "images in",
+    "frame_sets": "frame sets (windows' newest)",
+    "windows": "windows",
+    "frames_published": "images published",
+    "frames_in_flight": "images still under way",
+    "latency_p50_ms": "latency p50 (ms, stamp to publication)",
+    "latency_p95_ms": "latency p95 (ms)",
+    "depth_abs_rel": "depth error (mean relative, one scale)",
+    "depth_rmse_m": "depth error (RMS, m)",
+    "depth_coverage": "depth coverage",
+    "trajectory_ate_m": "trajectory error (RMS, m, one Sim(3))",
+    "trajectory_rotation_deg": "rotation error (median, deg)",
+    "trajectory_length_m": "path length (m)",
+    "scale_drift": "scale drift (last quarter / first)",
+}
+
+
+def _counts(status: Any) -> dict[str, Any]:
+    if status is None:
+        return {"frames_in": 0, "frames_published": 0, "dropped": {}}
+    return {
+        "frames_in": int(status.frames_in),
+        "windows": int(status.index) + 1,
+        "frames_published": int(status.frames_published),
+        "frames_in_flight": int(status.frames_in_flight),
+        "dropped": {cause: int(n) for cause, n in zip(status.drop_causes, status.drop_counts, strict=True)},
+    }
+
+
+def _latencies(recorder: Recorder) -> dict[str, float]:
+    if not recorder.statuses:
+        return {}
+    p50, p95 = np.percentile([status.latency_ms for status in recorder.statuses], (50, 95))
+    stages: dict[str, list[float]] = {}
+    for status in recorder.statuses:
+        for stage, duration in zip(status.stages, status.stage_ms, strict=True):
+            stages.setdefault(stage, []).append(duration)
+    medians = {f"{stage}_p50_ms": float(np.median(values)) for stage, values in stages.items()}
+    return {"latency_p50_ms": float(p50), "latency_p95_ms": float(p95), **medians}
+
+
+def _scale_drift(predicted: npt.NDArray[Any], true: npt.NDArray[Any], views: int) -> float:
+    """Scale of the last quarter of the run over that of the first: 1 when it is constant."""
+    quarter = len(predicted) // 4
+    return median_scale(predicted[-quarter:], true[-quarter:]) / median_scale(predicted[:quarter], true[:quarter])
+
+
+def _below_ceiling(points: list[FloatArray], colours: list[Any]) -> tuple[FloatArray, npt.NDArray[np.uint8]]:
+    """All points but the uppermost, so that one can look into the room."""
+    cloud, colour = np.concatenate(points), np.concatenate(colours)
+    kept = cloud[:, 2] < np.percentile(cloud[:, 2], 99) - 0.15 * np.ptp(np.percentile(cloud[:, 2], (1, 99)))
+    return cloud[kept], colour[kept]
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

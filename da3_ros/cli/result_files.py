@@ -1,0 +1,98 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Results of a run as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from da3_ros.cli.pictures import Panel, draw_top_view, draw_views
+from da3_ros.geometry.cloud import DepthFilter, clean_depth, organised_cloud
+from da3_ros.geometry.rotation import FloatArray, quat_xyzw_from_matrix
+from da3_ros.streaming.results import SetResult, ViewResult, WindowResult
+
+POINTS_PER_IMAGE = 20_000
+KEPT = DepthFilter(edge_threshold=0.05)
+
+
+class ResultFiles:
+    """Writes views as they come, and what is about all of them at the end.
+
+    Args:
+        folder: made if need be.
+        cameras: their names, in order.
+    """
+
+    def __init__(self, folder: Path, cameras: Sequence[str]) -> None:
+        self._folder = folder
+        self._cameras = cameras
+        self._poses: dict[str, list[tuple[int, FloatArray]]] = {camera: [] for camera in cameras}
+        self._points: list[npt.NDArray[np.float32]] = []
+        self._colours: list[npt.NDArray[np.uint8]] = []
+        self._newest: SetResult | None = None
+        for camera in cameras:
+            (folder / camera).mkdir(parents=True, exist_ok=True)
+
+    def add(self, result: WindowResult) -> None:
+        """Write the views of a window that are new."""
+        for new in result.new_sets:
+            for view in new.views:
+                self._add_view(view)
+            self._newest = new
+
+    def finish(self) -> None:
+        """Write trajectories, cloud and pictures."""
+        for camera, poses in self._poses.items():
+            (self._folder / f"trajectory_{camera}.txt").write_text("".join(_tum_line(*pose) for pose in poses))
+        if self._newest is None or not self._points:
+            return
+        points, colours = np.concatenate(self._points), np.concatenate(self._colours)
+        write_ply(self._folder / "cloud.ply", points, colours)
+        panels = [
+            Panel(view.frame.camera, view.image, clean_depth(view.depth, view.confidence, KEPT), view.confidence)
+            for view in self._newest.views
+        ]
+        unit = "units of the first window"
+        draw_views(self._folder / "views.png", panels, "The newest frame set", unit)
+        reference = self._cameras[0]
+        path = np.stack([pose[:3, 3] for _, pose in self._poses[reference]])
+        draw_top_view(
+            self._folder / "cloud_from_above.png", points, colours, {reference: path}, "Cloud from above", unit
+        )
+
+    def _add_view(self, view: ViewResult) -> None:
+        camera, stamp_ns = view.frame.camera, view.frame.stamp_ns
+        np.savez_compressed(
+            self._folder / camera / f"{stamp_ns:019d}.npz",
+            depth=view.depth,
+            confidence=view.confidence,
+            K=view.camera.matrix,
+            world_from_camera=view.world_from_camera,
+        )
+        self._poses[camera].append((stamp_ns, view.world_from_camera))
+        cloud = organised_cloud(clean_depth(view.depth, view.confidence, KEPT), view.image, view.camera).reshape(-1, 4)
+        known = np.flatnonzero(np.isfinite(cloud[:, 2]))
+        kept = known[:: max(len(known) // POINTS_PER_IMAGE, 1)]
+        pose = view.world_from_camera
+        self._points.append((cloud[kept, :3] @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32))
+        self._colours.append(view.image.reshape(-1, 3)[kept])
+
+
+def write_ply(file: Path, points: npt.NDArray[np.float32], colours: npt.NDArray[np.uint8]) -> None:
+    """A binary PLY of (N, 3) points and (N, 3) uint8 RGB colours."""
+    vertices = np.empty(len(points), dtype=[("xyz", "<f4", 3), ("rgb", "u1", 3)])
+    vertices["xyz"], vertices["rgb"] = points, colours
+    types = {"x": "float", "y": "float", "z": "float", "red": "uchar", "green": "uchar", "blue": "uchar"}
+    properties = [f"property {kind} {name}" for name, kind in types.items()]
+    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(points)}", *properties, "end_header"]
+    file.write_bytes("\n".join([*header, ""]).encode() + vertices.tobytes())
+
+
+def _tum_line(stamp_ns: int, world_from_camera: FloatArray) -> str:
+    seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
+    numbers = (*world_from_camera[:3, 3], *quat_xyzw_from_matrix(world_from_camera[:3, :3]))
+    return f"{seconds}.{nanoseconds:09d} " + " ".join(f"{number:.9g}" for number in numbers) + "\n"

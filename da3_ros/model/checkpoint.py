@@ -1,0 +1,86 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a checkpoint file into a network, strictly: every tensor of the file and of the network is accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from da3_ros.model.upstream_keys import our_name
+
+_PICKLE_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
+FILE_SUFFIXES = (".safetensors", *_PICKLE_SUFFIXES)
+_NAMES_SHOWN = 20
+
+
+class WeightsError(ValueError):
+    """Weights cannot be had, may not be used, or do not fit the network."""
+
+
+def load_weights(network: nn.Module, path: str | Path) -> None:
+    """Copy a checkpoint with upstream's tensor names into a network. On an error the network is unchanged.
+
+    Args:
+        network: a `Da3Network` of the checkpoint's architecture, on any device, of any floating-point type.
+        path: a safetensors file.
+
+    Raises:
+        WeightsError: if the file is missing, unreadable or a pickle, holds a name that is neither mapped nor
+            dropped, lacks a tensor, or has one of another shape.
+    """
+    path = Path(path)
+    _check_file(path)
+    targets = network.state_dict(keep_vars=True)
+    try:
+        with safe_open(path, framework="pt") as file:
+            sources = _match(file.keys(), targets, path)
+            for ours, theirs in sources.items():
+                _check_shape(theirs, tuple(file.get_slice(theirs).get_shape()), tuple(targets[ours].shape), path)
+            with torch.no_grad():
+                for ours, theirs in sources.items():
+                    targets[ours].copy_(file.get_tensor(theirs))
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is not a readable safetensors file ({error}): download it again") from error
+
+
+def _check_file(path: Path) -> None:
+    if path.suffix.lower() in _PICKLE_SUFFIXES:
+        raise WeightsError(f"{path} is a pickle, which can run code when read: give a .safetensors file")
+    if not path.is_file():
+        raise WeightsError(f"weights file {path} does not exist")
+
+
+def _match(names: Iterable[str], targets: Iterable[str], path: Path) -> dict[str, str]:
+    """Our name -> upstream name, for every tensor of the network."""
+    wanted = set(targets)
+    sources: dict[str, str] = {}
+    unknown = []
+    for theirs in names:
+        try:
+            ours = our_name(theirs)
+        except KeyError:
+            unknown.append(theirs)
+            continue
+        if ours in wanted:
+            sources[ours] = theirs
+        elif ours is not None:
+            unknown.append(theirs)
+    missing = sorted(wanted - sources.keys())
+    if unknown or missing:
+        raise WeightsError(f"{path} does not fit this network; unknown: {_list(unknown)}; missing: {_list(missing)}")
+    return sources
+
+
+def _check_shape(name: str, theirs: tuple[int, ...], ours: tuple[int, ...], path: Path) -> None:
+    if theirs != ours:
+        raise WeightsError(f"{path} does not fit this network: {name} is {theirs}, the network needs {ours}")
+
+
+def _list(names: list[str]) -> str:
+    shown = ", ".join(sorted(names)[:_NAMES_SHOWN]) or "none"
+    return f"{shown} and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else shown

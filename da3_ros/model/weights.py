@@ -1,0 +1,155 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where a network's weights come from: a file, a Hugging Face repository, or chance; and whether they may be used."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import torch
+from torch import nn
+
+from da3_ros.model.checkpoint import FILE_SUFFIXES, WeightsError, load_weights
+from da3_ros.model.network import Da3Network
+
+RANDOM: Final = "random"
+CHECKPOINT_NAME: Final = "model.safetensors"
+
+# Repositories of the official weights and the architecture each one holds.
+OFFICIAL: Final = MappingProxyType(
+    {
+        "depth-anything/DA3-SMALL": "da3-small",
+        "depth-anything/DA3-BASE": "da3-base",
+        "depth-anything/DA3-LARGE": "da3-large",
+        "depth-anything/DA3-LARGE-1.1": "da3-large",
+        "depth-anything/DA3-GIANT": "da3-giant",
+        "depth-anything/DA3-GIANT-1.1": "da3-giant",
+    }
+)
+# A file does not say where it is from, so the architecture decides: official weights of these are CC BY-NC 4.0.
+NONCOMMERCIAL: Final = frozenset({"da3-large", "da3-giant"})
+
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+
+logger = logging.getLogger(__name__)
+
+
+def initialise(
+    network: Da3Network,
+    spec: str,
+    *,
+    accept_noncommercial_license: bool = False,
+    allow_download: bool = False,
+    seed: int = 0,
+) -> None:
+    """Give a network the weights that `spec` names.
+
+    Args:
+        network: what `build.build_network` returned.
+        spec: path of a safetensors file or of a folder with a `model.safetensors`; Hugging Face id such as
+            depth-anything/DA3-SMALL; or `random`, for tests.
+        accept_noncommercial_license: the user accepts CC BY-NC 4.0; see `NONCOMMERCIAL`.
+        allow_download: a Hugging Face file that is not in the local cache may be fetched.
+        seed: seed of random weights.
+
+    Raises:
+        WeightsError: if the weights cannot be had, may not be used, or do not fit.
+    """
+    if spec == RANDOM:
+        randomise(network, seed)
+        return
+    path = resolve_weights(
+        spec,
+        network.config.name,
+        accept_noncommercial_license=accept_noncommercial_license,
+        allow_download=allow_download,
+    )
+    load_weights(network, path)
+
+
+def resolve_weights(
+    spec: str, model_name: str, *, accept_noncommercial_license: bool = False, allow_download: bool = False
+) -> Path:
+    """Find the checkpoint file that `spec` names; see `initialise`, but not `random`.
+
+    Raises:
+        WeightsError: if there is no such file, or the licence has not been accepted.
+    """
+    _check_licence(spec, model_name, accept_noncommercial_license)
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        path = path / CHECKPOINT_NAME
+    if path.exists():
+        return path
+    if path.suffix in FILE_SUFFIXES or not _REPOSITORY.fullmatch(spec):
+        raise WeightsError(f"weights {spec!r}: no such file, nor a Hugging Face id such as depth-anything/DA3-SMALL")
+    return _from_hugging_face(spec, model_name, allow_download)
+
+
+def randomise(network: Da3Network, seed: int = 0) -> None:
+    """Fill every parameter with seeded random values.
+
+    Outputs are finite, differ from pixel to pixel, and mean nothing. The values depend on the seed and the
+    architecture only, not on the device.
+    """
+    logger.warning("RANDOM weights (seed %d): depth and poses are meaningless", seed)
+    fill_with_noise(network, seed)
+    open_field_of_view(network.camera_decoder.field_of_view)
+
+
+def fill_with_noise(module: nn.Module, seed: int) -> None:
+    """Draw every parameter so that activations stay near 1: weights by fan-in, shifts near 0, factors near 1."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            values = torch.randn(parameter.shape, generator=generator)
+            if parameter.ndim == 1:
+                values = 0.1 * values + (0.0 if name.endswith("bias") else 1.0)
+            elif parameter.ndim != 3:  # tokens and position tables are 3-D and stay as drawn
+                values /= math.sqrt(parameter[0].numel())
+            parameter.copy_(values)
+
+
+def open_field_of_view(layer: nn.Linear) -> None:
+    """Move noise in the layer that predicts fields of view to around 1 rad, clear of the ReLU behind it."""
+    with torch.no_grad():
+        layer.weight.mul_(0.1)
+        layer.bias.add_(1.0)
+
+
+def _check_licence(spec: str, model_name: str, accepted: bool) -> None:
+    held = OFFICIAL.get(spec, model_name)
+    if held != model_name:
+        raise WeightsError(f"{spec} holds {held}, not {model_name}: change the weights or the model")
+    if model_name in NONCOMMERCIAL and not accepted:
+        raise WeightsError(
+            f"official {model_name} weights are licensed CC BY-NC 4.0 (non-commercial): "
+            "set accept_noncommercial_license to true if your use allows it, or use da3-base"
+        )
+
+
+def _from_hugging_face(repository: str, model_name: str, allow_download: bool) -> Path:
+    """The repository's checkpoint from the local cache, or else from the network if that is allowed."""
+    try:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise WeightsError(f"weights {repository} need huggingface_hub: pip install huggingface_hub") from error
+    try:
+        return Path(hf_hub_download(repository, CHECKPOINT_NAME, local_files_only=True))
+    except LocalEntryNotFoundError as error:
+        if not allow_download:
+            raise WeightsError(
+                f"{repository} is not in the local cache: set allow_download to true, or run "
+                f"`hf download {repository} {CHECKPOINT_NAME}` once where there is a network"
+            ) from error
+    logger.info("downloading %s for %s", repository, model_name)
+    try:
+        return Path(hf_hub_download(repository, CHECKPOINT_NAME))
+    except (EntryNotFoundError, OSError) as error:
+        raise WeightsError(f"cannot download {repository}: {error}") from error

@@ -1,0 +1,121 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""One camera's image and camera_info topics to frames: convert, push, return."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from da3_ros.geometry.camera import PinholeCamera
+from da3_ros.geometry.errors import FrameError
+from da3_ros.nodes.health import InputState
+from da3_ros.ros import compressed_messages, image_messages
+from da3_ros.ros.camera_messages import to_camera
+from da3_ros.ros.log_bridge import throttled
+from da3_ros.ros.qos import AdaptiveSubscription
+from da3_ros.ros.stamps import to_ns
+from da3_ros.streaming.frame import Frame
+
+WARN_PERIOD_S = 30.0
+_log = logging.getLogger(__name__)
+
+
+class CameraInput:
+    """Subscriptions of one camera.
+
+    A camera keeps the image size of its first frame; frames of another size are refused until `forget`.
+
+    Args:
+        node: owner of the subscriptions.
+        camera: prefix of the topics; may be empty.
+        compressed: take `image_raw/compressed` instead of `image_raw`.
+        push: takes every good frame.
+        refuse: takes the cause of every frame that cannot be used.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        camera: str,
+        compressed: bool,
+        push: Callable[[Frame], None],
+        refuse: Callable[[str], None],
+    ) -> None:
+        prefix = f"{camera}/" if camera else ""
+        self.camera = camera
+        self._refused_infos = 0
+        self._push, self._refuse = push, refuse
+        self._decode = compressed_messages.to_array if compressed else image_messages.to_array
+        self._info: CameraInfo | None = None
+        self._info_is_new = False
+        self._calibration: PinholeCamera | None = None
+        self._size: tuple[int, int] | None = None
+        message_type, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
+        self._images = AdaptiveSubscription(node, message_type, f"{prefix}image_raw{suffix}", self._on_image)
+        self._infos = AdaptiveSubscription(node, CameraInfo, f"{prefix}camera_info", self._on_info)
+
+    def destroy(self) -> None:
+        """Stop listening."""
+        self._images.destroy()
+        self._infos.destroy()
+
+    def forget(self) -> None:
+        """Learn the image size and the calibration anew."""
+        self._size = self._info = self._calibration = None
+        self._info_is_new = False
+
+    @property
+    def state(self) -> InputState:
+        """For diagnostics."""
+        images = self._images
+        calibrated = self._calibration is not None
+        return InputState(
+            images.topic, images.publisher_count, images.reliability.name.lower(), calibrated, self._refused_infos
+        )
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        try:
+            image = self._decode(message)
+            size = (image.shape[0], image.shape[1])
+            if size != (self._size or size):
+                raise FrameError("size_changed", f"the image has {size} pixels (H, W), the first one had {self._size}")
+        except FrameError as error:
+            self._refuse(error.cause)
+            self._warn(error)
+            return
+        self._size = size
+        stamp_ns = to_ns(message.header.stamp)
+        self._push(Frame(self.camera, stamp_ns, message.header.frame_id, image, self._calibration_for(size)))
+
+    def _on_info(self, message: CameraInfo) -> None:
+        # Equal but for the stamp, nearly always: nothing is computed twice.
+        if self._info is None or not _same_camera(message, self._info):
+            self._info, self._info_is_new = message, True
+
+    def _calibration_for(self, size: tuple[int, int]) -> PinholeCamera | None:
+        """The camera of the newest camera_info, or None (the network's own estimate is used) without a usable one."""
+        if self._info is not None and self._info_is_new:
+            self._info_is_new, self._calibration = False, None
+            try:
+                self._calibration = to_camera(self._info, size)
+            except FrameError as error:
+                self._refused_infos += 1
+                self._warn(error)
+        return self._calibration
+
+    def _warn(self, error: FrameError) -> None:
+        key = f"{self.camera}/{error.cause}"
+        _log.warning("camera '%s': %s: %s", self.camera, error.cause, error, extra=throttled(key, WARN_PERIOD_S))
+
+
+def _same_camera(info: CameraInfo, other: CameraInfo) -> bool:
+    return (
+        list(info.k) == list(other.k)
+        and list(info.d) == list(other.d)
+        and (info.width, info.height, info.distortion_model) == (other.width, other.height, other.distortion_model)
+        and (info.binning_x, info.binning_y, info.roi) == (other.binning_x, other.binning_y, other.roi)
+    )

@@ -1,0 +1,82 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The topics that one camera's results are published on; a topic without subscribers costs nothing."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from geometry_msgs.msg import PoseWithCovarianceStamped
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from da3_ros.geometry.cloud import DepthFilter, clean_depth, organised_cloud
+from da3_ros.geometry.rotation import FloatArray
+from da3_ros.ros.camera_messages import camera_info_message
+from da3_ros.ros.cloud_messages import cloud_message
+from da3_ros.ros.image_messages import float_message, millimetre_message, rgb_message
+from da3_ros.ros.odometry_messages import pose_with_covariance_message
+from da3_ros.ros.qos import output_profile, overridable
+from da3_ros.ros.stamps import header
+from da3_ros.streaming.results import ViewResult
+
+TOPICS: dict[str, type[Any]] = {
+    "depth/image_rect": Image,
+    "depth/camera_info": CameraInfo,
+    "rgb/image_rect": Image,
+    "rgb/camera_info": CameraInfo,
+    "depth/confidence": Image,
+    "depth/points": PointCloud2,
+    "pose": PoseWithCovarianceStamped,
+}
+
+
+class CameraOutputs:
+    """Publishers of one camera.
+
+    Args:
+        node: owner of the publishers.
+        camera: prefix of the topics; may be empty.
+        depth_encoding: 32FC1 or 16UC1.
+        odom_frame: frame of the poses.
+    """
+
+    def __init__(self, node: LifecycleNode, camera: str, depth_encoding: str, odom_frame: str) -> None:
+        prefix = f"{camera}/" if camera else ""
+        self._publishers = {
+            topic: node.create_lifecycle_publisher(
+                message_type, prefix + topic, output_profile(), qos_overriding_options=overridable()
+            )
+            for topic, message_type in TOPICS.items()
+        }
+        self._depth_message = millimetre_message if depth_encoding == "16UC1" else float_message
+        self._odom_frame = odom_frame
+
+    def destroy(self, node: LifecycleNode) -> None:
+        """Take the topics away."""
+        for publisher in self._publishers.values():
+            node.destroy_publisher(publisher)
+
+    def publish(self, view: ViewResult, kept: DepthFilter, pose_covariance: FloatArray) -> None:
+        """Publish one view, with the stamp and frame of its source image on every topic."""
+        source = header(view.frame.stamp_ns, view.frame.frame_id)
+        if self._wanted("depth/image_rect") or self._wanted("depth/points"):
+            depth = clean_depth(view.depth, view.confidence, kept)
+            self._publish("depth/image_rect", lambda: self._depth_message(depth, source))
+            points = functools.partial(organised_cloud, depth, view.image, view.camera)
+            self._publish("depth/points", lambda: cloud_message(points(), source))
+        for topic in ("depth/camera_info", "rgb/camera_info"):
+            self._publish(topic, lambda: camera_info_message(view.camera, source))
+        self._publish("rgb/image_rect", lambda: rgb_message(view.image, source))
+        self._publish("depth/confidence", lambda: float_message(view.confidence, source))
+        in_odom = header(view.frame.stamp_ns, self._odom_frame)
+        self._publish("pose", lambda: pose_with_covariance_message(view.world_from_camera, pose_covariance, in_odom))
+
+    def _wanted(self, topic: str) -> bool:
+        return bool(self._publishers[topic].get_subscription_count())
+
+    def _publish(self, topic: str, make: Callable[[], Any]) -> None:
+        if self._wanted(topic):
+            self._publishers[topic].publish(make())

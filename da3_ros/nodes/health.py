@@ -1,0 +1,130 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What /diagnostics says: why nothing comes out, camera by camera, and how fast what comes out is."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from da3_ros.ros.diagnostics import Level, TaskReport
+from da3_ros.ros.status_messages import tracking_state
+from da3_ros.streaming.ledger import Counters
+from da3_ros.streaming.results import WindowResult
+from da3_ros.streaming.camera_health import CameraHealth
+
+
+class LatencyLog:
+    """The newest latencies, for percentiles."""
+
+    def __init__(self, length: int = 200) -> None:
+        self._latencies_ms: deque[float] = deque(maxlen=length)
+
+    def add(self, latency_ms: float) -> None:
+        """Note one."""
+        self._latencies_ms.append(latency_ms)
+
+    def percentiles(self) -> dict[str, float]:
+        """p50 and p95 in milliseconds; empty before the first."""
+        values = list(self._latencies_ms)
+        if not values:
+            return {}
+        p50, p95 = np.percentile(values, (50, 95))
+        return {"latency_p50_ms": float(p50), "latency_p95_ms": float(p95)}
+
+
+@dataclass(frozen=True, slots=True)
+class InputState:
+    """One camera's subscription.
+
+    Attributes:
+        topic: full name of the image topic.
+        publishers: matched publishers.
+        reliability: of the subscription.
+        calibrated: whether a usable camera_info has come.
+        refused_infos: camera_info messages that were not usable.
+    """
+
+    topic: str
+    publishers: int
+    reliability: str
+    calibrated: bool
+    refused_infos: int
+
+
+def camera_report(health: CameraHealth, state: InputState) -> TaskReport:
+    """One camera: the first thing that is wrong with it, or that all is well."""
+    values: dict[str, str | int | float | bool] = {
+        "topic": state.topic,
+        "publishers": state.publishers,
+        "reliability": state.reliability,
+        "frames_in": health.frames_in,
+        "frames_used": health.frames_used,
+        "rate_hz": 1e9 / health.period_ns if health.period_ns else 0.0,
+        "lag_ms": health.lag_ns * 1e-6,
+        "calibrated": state.calibrated,
+        "refused_camera_infos": state.refused_infos,
+    }
+    task = f"camera {health.camera}".strip()
+    if not state.publishers and not health.frames_in:
+        return TaskReport(task, Level.ERROR, f"nobody publishes {state.topic}", values)
+    if health.problem:
+        return TaskReport(task, Level.WARN, health.problem, values)
+    if state.refused_infos and not state.calibrated:
+        return TaskReport(task, Level.WARN, "camera_info is not usable: the network's own focal length is used", values)
+    if not state.calibrated:
+        return TaskReport(task, Level.OK, "running without camera_info: the network's own focal length is used", values)
+    return TaskReport(task, Level.OK, "running", values)
+
+
+def stream_report(counters: Counters, latencies: Mapping[str, float], rate_hz: float) -> TaskReport:
+    """The whole stream: rates, latencies and where frames were lost."""
+    values: dict[str, str | int | float | bool] = {
+        "window_rate_hz": rate_hz,
+        **latencies,
+        "frames_in": counters.frames_in,
+        "frames_published": counters.frames_published,
+        "frames_in_flight": counters.in_flight,
+        "frame_sets": counters.sets,
+        "windows": counters.windows,
+        **{f"dropped_{cause}": frames for cause, frames in sorted(counters.dropped.items())},
+    }
+    if not counters.frames_in:
+        return TaskReport("stream", Level.WARN, "no image has come yet", values)
+    if not counters.windows:
+        return TaskReport("stream", Level.WARN, "images come, but no window is complete yet", values)
+    return TaskReport("stream", Level.OK, "running", values)
+
+
+def tracking_report(result: WindowResult | None) -> TaskReport:
+    """How the newest window lies in the world."""
+    if result is None:
+        return TaskReport("tracking", Level.STALE, "no window yet")
+    report, scale = result.report, result.scale
+    values: dict[str, str | int | float | bool] = {
+        "state": tracking_state(report).name.lower(),
+        "scale_source": scale.source,
+        "scale": report.world_from_window.scale,
+        "scale_sigma": scale.sigma,
+        "residual": report.residual,
+        "overlap_views": report.overlap_views,
+        "inliers": report.inliers,
+    }
+    if not report.ok:
+        return TaskReport("tracking", Level.WARN, f"window not used: {report.reason}", values)
+    return TaskReport("tracking", Level.OK, "tracking" if scale.is_metric else "tracking, up to scale", values)
+
+
+def reports(
+    cameras: Iterable[tuple[CameraHealth, InputState]],
+    counters: Counters,
+    latencies: Mapping[str, float],
+    rate_hz: float,
+    result: WindowResult | None,
+) -> list[TaskReport]:
+    """All parts of one /diagnostics message."""
+    camera_reports = [camera_report(health, state) for health, state in cameras]
+    return [*camera_reports, stream_report(counters, latencies, rate_hz), tracking_report(result)]

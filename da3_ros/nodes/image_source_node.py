@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A node that plays a folder, a video, a bag or the simulation as cameras, for replay, tests and the demo."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.duration import Duration
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from tf2_ros import StaticTransformBroadcaster
+
+from da3_ros.ros.camera_messages import camera_info_message
+from da3_ros.ros.compressed_messages import jpeg_message
+from da3_ros.ros.image_messages import rgb_message
+from da3_ros.ros.log_bridge import bridged
+from da3_ros.ros.parameter_schema import check, declare, parameter, read
+from da3_ros.ros.qos import output_profile, overridable
+from da3_ros.ros.stamps import header, to_ns
+from da3_ros.ros.status_messages import WindowStatus
+from da3_ros.ros.transform_messages import transform_message
+from da3_ros.sources.source import Source, SourceError, open_source
+from da3_ros.streaming.frame import Frame
+
+DELIVERY_TIMEOUT = Duration(seconds=5)
+_log = logging.getLogger("da3_ros.nodes.image_source_node")  # also when this file is run as __main__
+
+
+@dataclass(frozen=True, slots=True)
+class SourceParams:
+    """Parameters of image_source_node."""
+
+    source: str = parameter("simulation", "'simulation', or the path of a folder of images, a video or a rosbag2.")
+    seed: int = parameter(0, "Seed of the simulated room.", minimum=0, maximum=2**31 - 1)
+    rate_hz: float = parameter(10.0, "Frames per second of folders and the simulation.", minimum=0.1, maximum=240.0)
+    speed: float = parameter(1.0, "How many times faster than real time to play.", minimum=0.01, maximum=100.0)
+    loop: bool = parameter(False, "Begin again at the end.")
+    duration_s: float = parameter(0.0, "End the simulation after so long; 0 never.", minimum=0.0, maximum=86400.0)
+    stamps: str = parameter(
+        "now", "Stamp images as if taken now, or keep the source's own stamps.", choices=("now", "source")
+    )
+    image_transport: str = parameter("raw", "Publish raw images or JPEG.", choices=("raw", "compressed"))
+    static_tf: bool = parameter(True, "Publish where the cameras sit on the base, when the source knows it.")
+    wait_for_subscribers: bool = parameter(True, "Begin when every camera has a subscriber.")
+    pace_topic: str = parameter(
+        "",
+        "A ~/status topic of da3_node: play the next frames only when the window of the last ones is done, so that a "
+        "slow machine processes all of them. Empty plays in real time.",
+    )
+    pace_timeout_s: float = parameter(
+        120.0, "How long to wait for such a window at most, seconds.", minimum=1.0, maximum=3600.0
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+class ImageSourceNode(Node):
+    """Publishes the frames of a source from its own thread; `finished` is set after the last."""
+
+    def __init__(self, node_name: str = "image_source_node", **options: Any) -> None:
+        """Open the source and start playing.
+
+        Raises:
+            ValueError: in one sentence, when a parameter is refused or the source cannot be opened.
+        """
+        super().__init__(node_name, **options)
+        declare(self, SourceParams)
+        self._params = read(self, SourceParams)
+        self._source = _open(self._params)
+        compressed = self._params.image_transport == "compressed"
+        message_type, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
+        self._images = {
+            name: self._publisher(message_type, f"{name}/image_raw{suffix}") for name in self._source.cameras
+        }
+        self._infos = {name: self._publisher(CameraInfo, f"{name}/camera_info") for name in self._source.cameras}
+        self._image_message = jpeg_message if compressed else rgb_message
+        self._publish_rig()
+        self._done = threading.Condition()
+        self._done_ns = -1
+        if self._params.pace_topic:
+            self.create_subscription(WindowStatus, self._params.pace_topic, self._on_status, output_profile(100))
+        self.finished = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="player", daemon=True)
+        self._thread.start()
+
+    def destroy_node(self) -> None:
+        """Stop playing, then destroy the node."""
+        self._stopping.set()
+        with self._done:
+            self._done.notify_all()
+        self._thread.join()
+        super().destroy_node()
+
+    def _publisher(self, message_type: type, topic: str) -> Any:
+        return self.create_publisher(message_type, topic, output_profile(10), qos_overriding_options=overridable())
+
+    def _publish_rig(self) -> None:
+        rig = self._source.base_from_camera
+        if not (self._params.static_tf and rig):
+            return
+        about = header(0, self._source.base_frame)
+        self._static = StaticTransformBroadcaster(self)
+        self._static.sendTransform([transform_message(pose, about, frame_id) for frame_id, pose in rig.items()])
+
+    def _run(self) -> None:
+        while self._params.wait_for_subscribers and not all(
+            publisher.get_subscription_count() for publisher in self._images.values()
+        ):
+            if self._stopping.wait(0.05):
+                return
+        try:
+            while not self._stopping.is_set():
+                self._play_once()
+                if not self._params.loop:
+                    break
+        except SourceError as error:
+            _log.error("the source ended early: %s", error)
+        for publisher in self._images.values():
+            publisher.wait_for_all_acked(DELIVERY_TIMEOUT)
+        self.finished.set()
+
+    def _play_once(self) -> None:
+        start_ns = self.get_clock().now().nanoseconds if self._params.stamps == "now" else None
+        begin_s, first_ns = time.monotonic(), -1
+        for stamp_ns, frames in _together(self._source.play(start_ns)):
+            first_ns = stamp_ns if first_ns < 0 else first_ns
+            due_s = begin_s + (stamp_ns - first_ns) * 1e-9 / self._params.speed
+            if self._stopping.wait(max(due_s - time.monotonic(), 0.0)):
+                return
+            for frame in frames:
+                self._publish(frame)
+            if self._params.pace_topic:
+                self._wait_for_window(stamp_ns)
+            if self._params.duration_s and (stamp_ns - first_ns) * 1e-9 >= self._params.duration_s:
+                return
+
+    def _publish(self, frame: Frame) -> None:
+        about = header(frame.stamp_ns, frame.frame_id)
+        if frame.calibration is not None:
+            self._infos[frame.camera].publish(camera_info_message(frame.calibration, about))
+        self._images[frame.camera].publish(self._image_message(frame.image, about))
+
+    def _on_status(self, status: WindowStatus) -> None:
+        with self._done:
+            self._done_ns = to_ns(status.header.stamp)
+            self._done.notify_all()
+
+    def _wait_for_window(self, stamp_ns: int) -> None:
+        def is_over() -> bool:
+            return self._done_ns >= stamp_ns or self._stopping.is_set()
+
+        with self._done:
+            if not self._done.wait_for(is_over, self._params.pace_timeout_s):
+                _log.warning("no window within %.0f s: playing on", self._params.pace_timeout_s)
+
+
+def _open(params: SourceParams) -> Source:
+    if params.source != "simulation":
+        return open_source(Path(params.source), params.rate_hz)
+    from da3_ros.sources.simulated import open_simulation
+
+    return open_simulation(params.seed, params.rate_hz)
+
+
+def _together(frames: Iterator[Frame]) -> Iterator[tuple[int, list[Frame]]]:
+    """Consecutive frames of equal stamp."""
+    for stamp_ns, group in groupby(frames, key=lambda frame: frame.stamp_ns):
+        yield stamp_ns, list(group)
+
+
+def main() -> int:
+    """Play until the end of the source, or until told to stop."""
+    rclpy.init()
+    try:
+        node = ImageSourceNode()
+    except ValueError as error:
+        rclpy.logging.get_logger("image_source_node").error(str(error))
+        rclpy.try_shutdown()
+        return 1
+    try:
+        with bridged(node.get_logger()):
+            while rclpy.ok() and not node.finished.is_set():
+                rclpy.spin_once(node, timeout_sec=0.1)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Window results to topics and TF."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Odometry, Path
+from rclpy.lifecycle import LifecycleNode
+from tf2_ros import TransformBroadcaster
+
+from da3_ros.geometry.cloud import DepthFilter
+from da3_ros.nodes.camera_outputs import CameraOutputs
+from da3_ros.ros.odometry_messages import odometry_message, path_message, pose_stamped_message
+from da3_ros.ros.params import NodeParams
+from da3_ros.ros.qos import output_profile, overridable
+from da3_ros.ros.stamps import header
+from da3_ros.ros.status_messages import WindowStatus, window_status_message
+from da3_ros.ros.transform_messages import transform_message
+from da3_ros.streaming.ledger import Counters
+from da3_ros.streaming.odometry import OdometryState
+from da3_ros.streaming.results import SetResult, WindowResult
+
+NO_COVARIANCE = np.diag(np.full(6, 900.0))  # of a pose whose base is not known: large, finite and not a reset
+
+
+class ResultPublisher:
+    """All outputs of the node; used by the inference thread."""
+
+    def __init__(self, node: LifecycleNode, params: NodeParams) -> None:
+        self._node = node
+        self._params = params
+        self._cameras = {
+            camera: CameraOutputs(node, camera, params.depth_encoding, params.odom_frame) for camera in params.cameras
+        }
+
+        def publisher(message_type: type, topic: str, depth: int = 5) -> Any:
+            profile = output_profile(depth)
+            return node.create_lifecycle_publisher(message_type, topic, profile, qos_overriding_options=overridable())
+
+        self._odometry = publisher(Odometry, "~/odom")
+        self._path = publisher(Path, "~/path", depth=1)
+        self._status = publisher(WindowStatus, "~/status", depth=100)
+        self._poses: dict[OdometryState, PoseStamped] = {}
+        self._transforms = TransformBroadcaster(node) if params.tf_mode != "none" else None
+
+    def destroy(self) -> None:
+        """Take all topics away."""
+        for camera in self._cameras.values():
+            camera.destroy(self._node)
+        for publisher in (self._odometry, self._path, self._status):
+            self._node.destroy_publisher(publisher)
+        if self._transforms is not None:
+            self._node.destroy_publisher(self._transforms.pub_tf)
+
+    def publish(self, result: WindowResult, path: tuple[OdometryState, ...], kept: DepthFilter) -> int:
+        """Publish what is new in a window, oldest set first; return the time that took, nanoseconds."""
+        start_ns = time.monotonic_ns()
+        for new in result.new_sets:
+            self._publish_set(new, kept)
+        if result.new_sets and path and self._path.get_subscription_count():
+            self._path.publish(self._path_message(path))
+        return time.monotonic_ns() - start_ns
+
+    def publish_status(self, result: WindowResult, counters: Counters, publish_ns: int) -> float:
+        """Publish what became of the window; return its latency in milliseconds."""
+        stamp_ns = result.window.frame_sets[-1].stamp_ns
+        latency_ns = self._node.get_clock().now().nanoseconds - stamp_ns
+        about = header(stamp_ns, self._params.odom_frame)
+        self._status.publish(window_status_message(result, counters, publish_ns, latency_ns, about))
+        return latency_ns * 1e-6
+
+    def _publish_set(self, new: SetResult, kept: DepthFilter) -> None:
+        base = new.odometry
+        covariance = NO_COVARIANCE if base is None else base.pose_covariance
+        # TF first: whoever gets an image can look its pose up.
+        self._publish_transforms(new)
+        for view in new.views:
+            self._cameras[view.frame.camera].publish(view, kept, covariance)
+        if base is not None and self._odometry.get_subscription_count():
+            twist = np.concatenate((base.linear_velocity, base.angular_velocity))
+            about = header(base.stamp_ns, self._params.odom_frame)
+            self._odometry.publish(
+                odometry_message(
+                    base.world_from_base, covariance, twist, base.twist_covariance, about, self._params.base_frame
+                )
+            )
+
+    def _publish_transforms(self, new: SetResult) -> None:
+        if self._transforms is None:
+            return
+        if self._params.tf_mode == "cameras":
+            edges = [(view.world_from_camera, view.frame.stamp_ns, view.frame.frame_id) for view in new.views]
+        elif new.odometry is not None:
+            edges = [(new.odometry.world_from_base, new.odometry.stamp_ns, self._params.base_frame)]
+        else:
+            edges = []
+        odom = self._params.odom_frame
+        messages = [transform_message(pose, header(stamp_ns, odom), child) for pose, stamp_ns, child in edges]
+        if messages:
+            self._transforms.sendTransform(messages)  # one message for all cameras of a set
+
+    def _path_message(self, path: tuple[OdometryState, ...]) -> Path:
+        odom = self._params.odom_frame
+        # Each pose is made once: a thousand of them take longer than everything else together.
+        self._poses = {
+            state: self._poses.get(state)
+            or pose_stamped_message(state.world_from_base, header(state.stamp_ns, odom))
+            for state in path
+        }
+        return path_message(self._poses.values(), header(path[-1].stamp_ns, odom))

@@ -1,0 +1,55 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the cameras sit on the robot, from TF."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.time import Time
+from tf2_ros import Buffer, TransformException, TransformListener
+
+from da3_ros.geometry.errors import DegenerateGeometryError
+from da3_ros.geometry.rotation import FloatArray
+from da3_ros.ros.transform_messages import transform_to_matrix
+from da3_ros.streaming.frame import Frame
+
+_log = logging.getLogger(__name__)
+
+
+class RigLookup:
+    """Listens to TF from its making until `destroy`."""
+
+    def __init__(self, node: Node) -> None:
+        # Without the node's clock: a wait must end even when simulated time stands still.
+        self._buffer = Buffer()
+        self._listener = TransformListener(self._buffer, node)
+
+    def destroy(self) -> None:
+        """Stop listening."""
+        self._listener.unregister()
+
+    def base_from_camera(self, base_frame: str, frames: Iterable[Frame], timeout_s: float) -> dict[str, FloatArray]:
+        """Poses of cameras on the base; a camera that TF does not know within the time is left out and named.
+
+        Not for the thread of the executor, which must bring TF in meanwhile.
+
+        Args:
+            base_frame: the base.
+            frames: one per camera.
+            timeout_s: for all together.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        found: dict[str, FloatArray] = {}
+        for frame in frames:
+            left = Duration(nanoseconds=round(max(deadline_s - time.monotonic(), 0.0) * 1e9))
+            try:
+                transform = self._buffer.lookup_transform(base_frame, frame.frame_id, Time(), left).transform
+                found[frame.camera] = transform_to_matrix(transform)
+            except (TransformException, DegenerateGeometryError) as error:
+                _log.warning("camera '%s': no TF %s <- %s: %s", frame.camera, base_frame, frame.frame_id, error)
+        return found

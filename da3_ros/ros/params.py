@@ -1,0 +1,176 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters of da3_node, all in one place: names, defaults, meanings and bounds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from da3_ros.ros.parameter_schema import check, parameter
+
+_CAMERA_NAME = re.compile(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeParams:
+    """One checked set of da3_node's parameters; each field's rule says what it means.
+
+    Raises:
+        ValueError: in one sentence, when a value breaks its rule or contradicts another.
+    """
+
+    cameras: tuple[str, ...] = parameter(
+        ("camera",),
+        "Names of the cameras, and prefix of their topics: '<name>/image_raw' and so on. The first one is the "
+        "reference. A single empty name drops the prefix.",
+    )
+    image_transport: str = parameter(
+        "raw", "Subscribe to '<name>/image_raw' or to '<name>/image_raw/compressed'.", choices=("raw", "compressed")
+    )
+
+    engine: str = parameter(
+        "network",
+        "What answers the windows: the network, the oracle (truth with noise, for tests) or null (unit depth, "
+        "identity poses, for measuring the rest).",
+        choices=("network", "oracle", "null"),
+    )
+    model: str = parameter(
+        "da3-small", "Architecture of the network.", choices=("da3-small", "da3-base", "da3-large", "da3-giant")
+    )
+    weights: str = parameter(
+        "auto",
+        "'auto' (the official weights of the model), the path of a safetensors file, a Hugging Face id, or 'random' "
+        "(tests only: the depth means nothing).",
+    )
+    allow_download: bool = parameter(False, "Download weights that are not in the local cache.")
+    accept_noncommercial_license: bool = parameter(
+        False, "Agree to the licence of weights that may not be used commercially; they are refused without it."
+    )
+    device: str = parameter("auto", "'auto' (cuda if there, else cpu), 'cpu', 'cuda' or 'cuda:<number>'.")
+    process_resolution: int = parameter(
+        504, "Longest side of the image that the network sees, pixels.", minimum=56, maximum=1526, step=14
+    )
+    cpu_threads: int = parameter(0, "Threads of the network on the CPU; 0 lets torch choose.", minimum=0, maximum=256)
+
+    window_size: int = parameter(4, "Frame sets in a window.", minimum=1, maximum=64)
+    window_stride: int = parameter(1, "New frame sets from one window to the next.", minimum=1, maximum=64)
+    window_overlap: int = parameter(
+        1, "Frame sets that a window shares with the one before it at least, to be aligned by.", minimum=1, maximum=63
+    )
+    reference_view: str = parameter(
+        "saddle_balanced",
+        "How the network chooses its reference view.",
+        choices=("saddle_balanced", "saddle_sim_range", "first", "middle"),
+    )
+    sync_slop_ms: float = parameter(
+        0.0,
+        "Largest difference of stamps within a frame set, milliseconds; 0 takes just under half the measured period.",
+        minimum=0.0,
+        maximum=1000.0,
+    )
+    missing_camera: str = parameter(
+        "drop",
+        "When a camera has no frame for a set: drop the set, use the partial set, or wait for the frame.",
+        choices=("drop", "partial", "wait"),
+    )
+    max_rate_hz: float = parameter(
+        0.0, "Frame sets per second that enter the windows at most; 0 takes all.", minimum=0.0, maximum=1000.0
+    )
+
+    tf_mode: str = parameter(
+        "none",
+        "Publish no TF, the edge odom_frame -> base_frame, or one edge odom_frame -> optical frame per camera.",
+        choices=("none", "base", "cameras"),
+    )
+    odom_frame: str = parameter("odom", "Frame in which poses are published.")
+    base_frame: str = parameter("base_link", "Frame of the robot, whose pose '~/odom' reports.")
+    scale_mode: str = parameter(
+        "relative",
+        "Where the scale of depth and poses comes from: relative (the first window's unit) or fixed (fixed_scale).",
+        choices=("relative", "fixed"),
+    )
+    fixed_scale: float = parameter(
+        1.0, "Metres per unit of the first window when scale_mode is fixed.", minimum=1e-6, maximum=1e6
+    )
+
+    min_confidence: float = parameter(
+        1.0, "Depth of a lower confidence becomes NaN; 1 keeps all.", minimum=0.0, maximum=1e6, dynamic=True
+    )
+    edge_threshold: float = parameter(
+        0.05,
+        "Depth becomes NaN where it jumps to a neighbouring pixel by more than this fraction; 0 keeps all.",
+        minimum=0.0,
+        maximum=10.0,
+        dynamic=True,
+    )
+    min_depth: float = parameter(
+        0.0, "Nearer depth becomes NaN, in the published unit.", minimum=0.0, maximum=1e6, dynamic=True
+    )
+    max_depth: float = parameter(
+        0.0, "Farther depth becomes NaN, in the published unit; 0 keeps all.", minimum=0.0, maximum=1e6, dynamic=True
+    )
+    depth_encoding: str = parameter(
+        "32FC1",
+        "Depth images in metres with NaN for unknown (32FC1), or in millimetres with 0 for unknown (16UC1).",
+        choices=("32FC1", "16UC1"),
+    )
+
+    path_length: int = parameter(1000, "Newest poses in '~/path'.", minimum=1, maximum=100_000)
+    diagnostics_period_s: float = parameter(
+        1.0, "Time between two messages on '/diagnostics', seconds.", minimum=0.1, maximum=60.0
+    )
+    autostart: bool = parameter(True, "Configure and activate by itself instead of waiting for a lifecycle manager.")
+
+    oracle_scene: str = parameter(
+        "simulation", "Where the oracle's truth comes from: 'simulation' or a data set folder."
+    )
+    simulation_seed: int = parameter(
+        0, "Seed of the simulated room; the image source must have the same one.", minimum=0, maximum=2**31 - 1
+    )
+    oracle_seed: int = parameter(0, "Seed of the oracle's noise and gauges.", minimum=0, maximum=2**31 - 1)
+    oracle_depth_noise: float = parameter(
+        0.0, "Noise of the oracle's depth, standard deviation as a fraction of the depth.", minimum=0.0, maximum=1.0
+    )
+    oracle_position_noise: float = parameter(
+        0.0, "Noise of the oracle's camera positions, standard deviation in metres.", minimum=0.0, maximum=10.0
+    )
+    oracle_rotation_noise_deg: float = parameter(
+        0.0, "Noise of the oracle's camera rotations, standard deviation in degrees.", minimum=0.0, maximum=180.0
+    )
+    oracle_random_gauge: bool = parameter(
+        True, "Give every window of the oracle its own random origin, axes and scale, as the network's windows have."
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        self._check_cameras()
+        self._check_window()
+        if 0 < self.max_depth <= self.min_depth:
+            raise ValueError(f"max_depth {self.max_depth} must be larger than min_depth {self.min_depth}, or 0")
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            raise ValueError(f"device must be auto, cpu, cuda or cuda:<number>, not '{self.device}'")
+        frames = {"odom_frame": self.odom_frame, "base_frame": self.base_frame}
+        for name, frame_id in frames.items():
+            if not frame_id or frame_id.startswith("/"):
+                raise ValueError(f"{name} must be a frame without a leading slash, not '{frame_id}'")
+        if self.odom_frame == self.base_frame:
+            raise ValueError(f"odom_frame and base_frame must differ; both are '{self.odom_frame}'")
+
+    def _check_window(self) -> None:
+        size, stride, overlap = self.window_size, self.window_stride, self.window_overlap
+        if stride > size:
+            raise ValueError(f"window_stride {stride} must not be larger than window_size {size}")
+        if size > 1 and overlap > size - stride:
+            raise ValueError(
+                f"window_overlap {overlap} and window_stride {stride} together must not exceed window_size {size}"
+            )
+
+    def _check_cameras(self) -> None:
+        if not self.cameras:
+            raise ValueError("cameras must name at least one camera")
+        if len(set(self.cameras)) != len(self.cameras):
+            raise ValueError(f"cameras must differ, not {list(self.cameras)}")
+        for name in self.cameras:
+            if not (_CAMERA_NAME.fullmatch(name) or self.cameras == ("",)):
+                raise ValueError(f"camera name '{name}' is not a relative topic name, such as 'front' or 'rig/front'")

@@ -1,0 +1,84 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""WindowStatus messages from window results; the one file that imports the package's own generated messages."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from std_msgs.msg import Header
+
+from da3_ros.msg import WindowStatus
+from da3_ros.streaming.aligner import AlignmentReport
+from da3_ros.streaming.ledger import Counters
+from da3_ros.streaming.results import WindowResult
+
+
+class TrackingState(IntEnum):
+    """Whether a window continues the track, with the numbers of the message."""
+
+    STARTED = WindowStatus.TRACKING_STARTED
+    OK = WindowStatus.TRACKING_OK
+    REJECTED = WindowStatus.TRACKING_REJECTED
+
+
+class ScaleSource(IntEnum):
+    """Where the scale comes from, with the numbers of the message; the names are those of ScaleState in capitals."""
+
+    RELATIVE = WindowStatus.SCALE_RELATIVE
+    FIXED = WindowStatus.SCALE_FIXED
+    RIG = WindowStatus.SCALE_RIG
+    ODOM = WindowStatus.SCALE_ODOM
+    MODEL = WindowStatus.SCALE_MODEL
+
+
+def tracking_state(report: AlignmentReport) -> TrackingState:
+    """The state that an alignment amounts to."""
+    if not report.ok:
+        return TrackingState.REJECTED
+    return TrackingState.STARTED if report.new_segment else TrackingState.OK
+
+
+def window_status_message(
+    result: WindowResult, counters: Counters, publish_ns: int, latency_ns: int, header: Header
+) -> WindowStatus:
+    """What became of a window.
+
+    Args:
+        result: of the window.
+        counters: the account of frames after it.
+        publish_ns: time that making and publishing its other messages took, nanoseconds.
+        latency_ns: from the stamp of its newest frame set to now, nanoseconds.
+        header: stamp of its newest frame set, and the odometry frame.
+    """
+    report, scale, times = result.report, result.scale, result.times
+    stages_ns = {
+        "queue": times.queue_ns,
+        "engine": times.engine_ns,
+        "alignment": times.alignment_ns,
+        "publish": publish_ns,
+    }
+    return WindowStatus(
+        header=header,
+        index=result.window.index,
+        views=len(result.window.views),
+        frame_sets=len(result.window.frame_sets),
+        new_frame_sets=len(result.new_sets),
+        tracking_state=int(tracking_state(report)),
+        reason=report.reason,
+        residual=report.residual,
+        inliers=report.inliers,
+        overlap_views=report.overlap_views,
+        scale_source=int(ScaleSource[scale.source.upper()]),
+        scale=report.world_from_window.scale,
+        scale_sigma=scale.sigma,
+        scale_age=scale.age_ns * 1e-9,
+        frames_in=counters.frames_in,
+        frames_published=counters.frames_published,
+        frames_in_flight=counters.in_flight,
+        drop_causes=list(counters.dropped),
+        drop_counts=list(counters.dropped.values()),
+        stages=list(stages_ns),
+        stage_ms=[duration_ns * 1e-6 for duration_ns in stages_ns.values()],
+        latency_ms=latency_ns * 1e-6,
+    )

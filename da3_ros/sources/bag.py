@@ -1,0 +1,138 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""rosbag2 recordings (mcap or sqlite3), read without ROS: images, calibrations and the rig's static transforms."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rosbags.highlevel import AnyReader, AnyReaderError
+
+from da3_ros.geometry.camera import PinholeCamera
+from da3_ros.geometry.errors import FrameError
+from da3_ros.geometry.rotation import FloatArray, matrix_from_quat_xyzw
+from da3_ros.geometry.sim3 import rigid
+from da3_ros.ros import compressed_messages, image_messages
+from da3_ros.ros.camera_messages import to_camera
+from da3_ros.sources.source import BASE_FRAME, Source, SourceError
+from da3_ros.streaming.frame import Frame
+
+_IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+_INFO, _TRANSFORMS = "sensor_msgs/msg/CameraInfo", "tf2_msgs/msg/TFMessage"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Camera:
+    """One camera of a bag: its name, its topics, and how many images it has."""
+
+    name: str
+    image_topic: str
+    info_topic: str
+    image_count: int
+
+
+def open_bag(path: Path) -> Source:
+    """All colour cameras of a bag; a camera is named after its namespace.
+
+    Raises:
+        SourceError: when the bag cannot be read or has no colour images.
+    """
+    folder = path if path.is_dir() else path.parent
+    try:
+        with AnyReader([folder]) as reader:
+            cameras = _cameras(reader)
+            base_from_camera = _static_transforms(reader, cameras)
+    except (AnyReaderError, OSError) as error:
+        raise SourceError(f"cannot read the bag '{path}': {error}") from error
+    if not cameras:
+        raise SourceError(f"the bag '{path}' has no colour images (sensor_msgs Image or CompressedImage)")
+    names, count = tuple(camera.name for camera in cameras), sum(camera.image_count for camera in cameras)
+    return Source(names, count, lambda start_ns: _play(folder, cameras, start_ns), BASE_FRAME, base_from_camera)
+
+
+def _cameras(reader: AnyReader) -> tuple[_Camera, ...]:
+    """Cameras in name order; a raw stream is preferred to a compressed one of the same camera."""
+    found: dict[str, _Camera] = {}
+    connections = [c for c in reader.connections if c.msgtype in (_IMAGE, _COMPRESSED) and c.msgcount]
+    for connection in sorted(connections, key=lambda c: (c.msgtype != _IMAGE, c.topic)):
+        parts = [part for part in connection.topic.split("/") if part]
+        while parts and (parts[-1] == "compressed" or parts[-1].startswith("image")):
+            parts.pop()
+        name = "_".join(parts) or "camera"
+        if name in found or not _is_colour(reader, connection):
+            continue
+        info_topic = "/" + "/".join([*parts, "camera_info"])
+        found[name] = _Camera(name, connection.topic, info_topic, connection.msgcount)
+    return tuple(found[name] for name in sorted(found))
+
+
+def _is_colour(reader: AnyReader, connection: Any) -> bool:
+    """Whether the first image can be read as colour: depth and unknown encodings cannot."""
+    for _, _, raw in reader.messages([connection]):
+        try:
+            _decode(reader.deserialize(raw, connection.msgtype))
+        except FrameError as error:
+            _log.info("bag topic %s is not used: %s", connection.topic, error)
+            return False
+        return True
+    return False
+
+
+def _decode(message: Any) -> Any:
+    adapter = image_messages if message.__msgtype__ == _IMAGE else compressed_messages
+    return adapter.to_array(message)
+
+
+def _static_transforms(reader: AnyReader, cameras: tuple[_Camera, ...]) -> dict[str, FloatArray]:
+    """`base_from_camera` by optical frame, for transforms that lead directly from the base frame."""
+    transforms: dict[str, FloatArray] = {}
+    connections = [c for c in reader.connections if c.topic == "/tf_static" and c.msgtype == _TRANSFORMS]
+    for connection, _, raw in reader.messages(connections) if connections else ():
+        message: Any = reader.deserialize(raw, connection.msgtype)
+        for edge in message.transforms:
+            if edge.header.frame_id.lstrip("/") != BASE_FRAME:
+                continue
+            turn, shift = edge.transform.rotation, edge.transform.translation
+            rotation = matrix_from_quat_xyzw((turn.x, turn.y, turn.z, turn.w))
+            transforms[edge.child_frame_id] = rigid(rotation, (shift.x, shift.y, shift.z))
+    return transforms
+
+
+def _play(folder: Path, cameras: tuple[_Camera, ...], start_ns: int | None) -> Iterator[Frame]:
+    by_topic = {camera.image_topic: camera for camera in cameras}
+    shift_ns: int | None = 0 if start_ns is None else None
+    calibrations: dict[str, PinholeCamera | None] = {}
+    with AnyReader([folder]) as reader:
+        connections = [c for c in reader.connections if c.topic in by_topic]
+        for connection, _, raw in reader.messages(connections):
+            message: Any = reader.deserialize(raw, connection.msgtype)
+            camera = by_topic[connection.topic]
+            stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+            if shift_ns is None:
+                shift_ns = (start_ns or 0) - stamp_ns
+            try:
+                image = _decode(message)
+            except FrameError as error:
+                _log.warning("an image of %s was left out: %s", camera.name, error)
+                continue
+            if camera.name not in calibrations:
+                calibrations[camera.name] = _first_calibration(reader, camera, image.shape[:2])
+            frame_id = message.header.frame_id
+            yield Frame(camera.name, stamp_ns + shift_ns, frame_id, image, calibrations[camera.name])
+
+
+def _first_calibration(reader: AnyReader, camera: _Camera, size: tuple[int, int]) -> PinholeCamera | None:
+    """A camera's first valid calibration; calibrations do not change while driving."""
+    connections = [c for c in reader.connections if c.topic == camera.info_topic and c.msgtype == _INFO]
+    for connection, _, raw in reader.messages(connections) if connections else ():
+        try:
+            info: Any = reader.deserialize(raw, connection.msgtype)
+            return to_camera(info, size)
+        except FrameError as error:
+            _log.warning("a calibration on %s was left out: %s", camera.info_topic, error)
+    return None

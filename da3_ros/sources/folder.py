@@ -1,0 +1,97 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Folders of images: one camera's images directly, or one sub-folder per camera, in name order.
+
+A camera's `camera_info.yaml` (what `camera_calibration` saves) lies beside its images and is used when it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import yaml
+
+from da3_ros.geometry.camera import PinholeCamera
+from da3_ros.sources.source import Source, SourceError
+from da3_ros.streaming.frame import Frame
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+
+
+def open_folder(folder: Path, rate_hz: float) -> Source:
+    """Images of one or many cameras as frames at a steady rate; the cameras' n-th images are taken together.
+
+    Raises:
+        SourceError: when there are no images, or the cameras have different numbers of them.
+    """
+    images = _images_by_camera(folder)
+    if not images:
+        raise SourceError(f"no images ({', '.join(IMAGE_SUFFIXES)}) in '{folder}' or its sub-folders")
+    counts = {camera: len(files) for camera, files in images.items()}
+    if len(set(counts.values())) > 1:
+        raise SourceError(f"the cameras in '{folder}' have different numbers of images: {counts}")
+    calibrations = {camera: read_calibration(files[0].parent) for camera, files in images.items()}
+    period_ns = round(1e9 / rate_hz)
+
+    def play(start_ns: int | None) -> Iterator[Frame]:
+        for index, together in enumerate(zip(*images.values(), strict=True)):
+            stamp_ns = (start_ns or 0) + index * period_ns
+            for camera, file in zip(images, together, strict=True):
+                yield _read_frame(camera, stamp_ns, file, calibrations[camera])
+
+    return Source(tuple(images), sum(counts.values()), play)
+
+
+def _images_by_camera(folder: Path) -> dict[str, list[Path]]:
+    """Images of the folder itself, of its `images` folder, or of each sub-folder that has any."""
+    for place in (folder, folder / "images"):
+        if files := _images(place):
+            return {"camera": files}
+        if place.is_dir() and (cameras := {sub.name: _images(sub) for sub in sorted(place.iterdir()) if _images(sub)}):
+            if set(cameras) == {"images"} or "meta.json" in {file.name for file in place.iterdir()}:
+                continue  # a data set: its images lie one level below
+            return {_ros_name(name): files for name, files in cameras.items()}
+    return {}
+
+
+def _images(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def _ros_name(name: str) -> str:
+    """A folder's name as a part of a topic name: letters, digits and underscores, not starting with a digit."""
+    word = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name.lower())
+    return f"camera_{word}" if word[:1].isdigit() else word
+
+
+def _read_frame(camera: str, stamp_ns: int, file: Path, calibration: PinholeCamera | None) -> Frame:
+    image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    if image is None:
+        raise SourceError(f"cannot decode the image '{file}'")
+    rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    return Frame(camera, stamp_ns, f"{camera}_optical_frame", rgb, calibration)
+
+
+def read_calibration(folder: Path) -> PinholeCamera | None:
+    """The camera that `camera_info.yaml` in a folder describes, or None when there is none.
+
+    Raises:
+        SourceError: when the file is there but not a calibration.
+    """
+    file = folder / "camera_info.yaml"
+    if not file.is_file():
+        return None
+    try:
+        text = yaml.safe_load(file.read_text())
+        k = text["camera_matrix"]["data"]
+        size = (int(text["image_height"]), int(text["image_width"]))
+        coefficients = tuple(map(float, text["distortion_coefficients"]["data"]))
+        model = text["distortion_model"] if any(coefficients) else "none"
+        return PinholeCamera(size, float(k[0]), float(k[4]), float(k[2]), float(k[5]), model, coefficients)
+    except (KeyError, TypeError, IndexError, ValueError, yaml.YAMLError) as error:
+        raise SourceError(f"'{file}' is not a camera calibration: {error}") from error

@@ -1,0 +1,66 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every source of frames offers, and how to open one by its path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from da3_ros.geometry.rotation import FloatArray
+from da3_ros.streaming.frame import Frame
+
+BASE_FRAME = "base_link"
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+
+
+class SourceError(ValueError):
+    """A source cannot be opened or read; the sentence says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Frames of one or many cameras, in stamp order.
+
+    Attributes:
+        cameras: names, in order; the first is the reference camera.
+        frame_count: frames that one pass yields, all cameras together; 0 when it never ends.
+        play: starts a new pass; its argument is the stamp of the first frame in nanoseconds, or None to keep the
+            source's own stamps (0 for sources that have none).
+        base_frame: ROS frame that the rig's extrinsics start from.
+        base_from_camera: (4, 4) rigid, metres, per optical frame_id; empty when unknown.
+    """
+
+    cameras: tuple[str, ...]
+    frame_count: int
+    play: Callable[[int | None], Iterator[Frame]]
+    base_frame: str = BASE_FRAME
+    base_from_camera: Mapping[str, FloatArray] = field(default_factory=dict)
+
+
+def open_source(path: Path, rate_hz: float = 10.0) -> Source:
+    """Open a folder of images, a video, or a rosbag2 (a folder with metadata.yaml, or its .mcap or .db3 file).
+
+    Args:
+        path: what to open.
+        rate_hz: frames per second and camera for a folder of images; videos and bags have their own.
+
+    Raises:
+        SourceError: when there is nothing to read there.
+    """
+    # Each reader needs a library of its own; only the one that is wanted is imported.
+    if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+        from da3_ros.sources.video import open_video
+
+        return open_video(path)
+    if path.suffix in (".mcap", ".db3") or (path / "metadata.yaml").is_file():
+        from da3_ros.sources.bag import open_bag
+
+        return open_bag(path)
+    if path.is_dir():
+        from da3_ros.sources.folder import open_folder
+
+        return open_folder(path, rate_hz)
+    kinds = f"a folder of images, a video ({', '.join(VIDEO_SUFFIXES)}) or a rosbag2"
+    raise SourceError(f"cannot read '{path}': give {kinds}")

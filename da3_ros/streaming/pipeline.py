@@ -1,0 +1,250 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Frames in, results out: the hops of the stream put together, with every frame accounted for.
+
+Two threads may share a pipeline: one pushes frames, one takes windows and processes them. Without threads, `feed`
+does both and drops nothing. The engine is never called while a lock is held.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+
+from da3_ros.geometry.rotation import FloatArray
+from da3_ros.streaming.camera_health import CameraHealth
+from da3_ros.streaming.frame import Frame, FrameSet, Window
+from da3_ros.streaming.ledger import Counters, SetLedger
+from da3_ros.streaming.mailbox import Mailbox
+from da3_ros.streaming.odometry import OdometryState
+from da3_ros.streaming.processor import Engine, Placed, WindowProcessor
+from da3_ros.streaming.results import StageTimes, WindowResult
+from da3_ros.streaming.scale import ScaleState, relative_scale
+from da3_ros.streaming.sliding_window import SlidingWindow
+from da3_ros.streaming.synchronizer import MissingCamera, Synchronizer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamConfig:
+    """How frames become windows and windows a trajectory.
+
+    Attributes:
+        cameras: names; the first is the reference.
+        slop_ns: see Synchronizer.
+        missing_camera: see Synchronizer.
+        queue_size: see Synchronizer.
+        min_period_ns: sets that come faster than this on average are dropped as `rate_limited`; 0 takes all.
+        window_size: frame sets per engine call. With one there is depth, but no trajectory, as nothing is shared.
+        window_stride: new frame sets between two windows.
+        min_sets: frame sets of the first window, 0 for `window_size`; see SlidingWindow.
+        overlap: frame sets that a window shares at least with the last good one.
+        max_rejected: rejected windows in a row before a new segment begins.
+        scale: what is known about metres.
+        base_from_camera: see Odometry.
+        path_length: see Odometry.
+    """
+
+    cameras: tuple[str, ...]
+    slop_ns: int = 0
+    missing_camera: MissingCamera = "drop"
+    queue_size: int = 16
+    min_period_ns: int = 0
+    window_size: int = 4
+    window_stride: int = 1
+    min_sets: int = 0
+    overlap: int = 2
+    max_rejected: int = 3
+    scale: ScaleState = field(default_factory=relative_scale)
+    base_from_camera: Mapping[str, FloatArray] = field(default_factory=dict)
+    path_length: int = 1000
+
+    def __post_init__(self) -> None:
+        if self.window_size > 1 and not 1 <= self.overlap <= self.window_size - self.window_stride:
+            raise ValueError(
+                f"overlap {self.overlap} must be at least 1 and leave room for stride {self.window_stride} "
+                f"in a window of {self.window_size}"
+            )
+
+
+class Pipeline:
+    """Synchroniser, sliding window and mailbox on the pushing side; a WindowProcessor on the other.
+
+    Args:
+        config: how frames become windows.
+        engine: called from the thread that calls `process`, `feed` or `finish`, never from two at once.
+        now_ns: a clock for stage times; only differences are used.
+    """
+
+    def __init__(self, config: StreamConfig, engine: Engine, now_ns: Callable[[], int]) -> None:
+        self._now_ns = now_ns
+        self._mailbox: Mailbox[Window] = Mailbox()
+        # The lock guards the pushing side and the account.
+        self._lock = Lock()
+        self._synchronizer = Synchronizer(config.cameras, config.slop_ns, config.missing_camera, config.queue_size)
+        self._sliding_window = SlidingWindow(config.window_size, config.window_stride, config.min_sets)
+        self._min_period_ns, self._last_set_ns, self._due_ns = config.min_period_ns, 0, 0
+        self._ledger = SetLedger()
+        self._frames_in = 0
+        self._windows = 0
+        self._made_ns: dict[int, int] = {}
+        self._resets = 0
+        # The processing thread alone touches these.
+        self._processor = WindowProcessor(
+            engine,
+            scale=config.scale,
+            base_from_camera=config.base_from_camera,
+            overlap=min(config.overlap, config.window_size - 1),
+            max_rejected=config.max_rejected,
+            path_length=config.path_length,
+            now_ns=now_ns,
+        )
+        self._resets_followed = 0
+
+    def push(self, frame: Frame) -> None:
+        """Take a frame and leave a window in the mailbox when one is due. Never waits for the engine."""
+        for window in self._enter(frame):
+            self._mailbox.put(window)
+
+    def take(self, timeout_s: float | None = None) -> Window | None:
+        """Wait for the newest window; None when the time is over or the pipeline was closed."""
+        return self._mailbox.take(timeout_s)
+
+    def close(self) -> None:
+        """Wake whoever waits in `take`, for good."""
+        self._mailbox.close()
+
+    def place_cameras(self, base_from_camera: Mapping[str, FloatArray]) -> None:
+        """Learn where cameras sit on the base; for the thread that processes, best before its first window."""
+        self._processor.place_cameras(base_from_camera)
+
+    def flush(self) -> None:
+        """Decide what waits for more frames, as none will come for now; a window that is left goes to the mailbox."""
+        for window in self._remaining():
+            self._mailbox.put(window)
+
+    def feed(self, frame: Frame) -> list[WindowResult]:
+        """Take a frame and process every window that it completes, for use without threads."""
+        return [self.process(window) for window in self._enter(frame)]
+
+    def finish(self) -> list[WindowResult]:
+        """Process what still waits at the end of a finite stream; what then waits is counted as dropped.
+
+        Not to be called while another thread processes.
+        """
+        waiting = self._mailbox.take(timeout_s=0.0)
+        results = [] if waiting is None else [self.process(waiting)]
+        results += [self.process(window) for window in self._remaining()]
+        with self._lock:
+            self._ledger.lose_all()
+        return results
+
+    def process(self, window: Window) -> WindowResult:
+        """Estimate, align and account for one window.
+
+        What the engine raises passes through. The frames of that window are then published by later windows that
+        hold them, or else counted as `engine_failed`.
+        """
+        start_ns = self._now_ns()
+        resets, made_ns = self._begin(window, start_ns)
+        if resets != self._resets_followed:
+            self._processor.reset()
+            self._resets_followed = resets
+        window = self._processor.bridged(window)
+        with self._lock:
+            self._ledger.blame(window.frame_sets, "engine_failed")
+        placed = self._processor.place(window)
+        new_sets = self._processor.results(placed, self._publish(placed, resets))
+        times = StageTimes(start_ns - made_ns, placed.engine_ns, placed.alignment_ns)
+        return WindowResult(window, placed.report, self._processor.scale, times, new_sets)
+
+    def reset(self) -> None:
+        """Drop everything under way; the next window begins a new trajectory at the origin."""
+        with self._lock:
+            self._ledger.drop(self._synchronizer.clear(), "reset")
+            self._ledger.lose_all("reset")
+            self._sliding_window.clear()
+            self._resets += 1
+        self._mailbox.take(timeout_s=0.0)
+
+    def count_unusable(self, cause: str) -> None:
+        """Account for an image that could not be made a Frame."""
+        with self._lock:
+            self._frames_in += 1
+            self._ledger.drop(1, cause)
+
+    def counters(self) -> Counters:
+        """The account now, from any thread."""
+        with self._lock:
+            return Counters(
+                frames_in=self._frames_in,
+                sets=self._ledger.sets,
+                windows=self._windows,
+                frames_published=self._ledger.frames_published,
+                dropped=dict(Counter(self._ledger.dropped) + Counter(self._synchronizer.dropped)),
+                in_flight=self._synchronizer.waiting + self._ledger.in_flight,
+            )
+
+    def health(self) -> tuple[CameraHealth, ...]:
+        """How each camera takes part, from any thread."""
+        with self._lock:
+            return self._synchronizer.health()
+
+    @property
+    def path(self) -> tuple[OdometryState, ...]:
+        """The latest base states, oldest first; for the thread that processes."""
+        return self._processor.path
+
+    def _enter(self, frame: Frame) -> list[Window]:
+        now_ns = self._now_ns()
+        with self._lock:
+            windows = self._windows_of(self._synchronizer.push(frame), now_ns)
+            self._frames_in += 1
+            return windows
+
+    def _remaining(self) -> list[Window]:
+        now_ns = self._now_ns()
+        with self._lock:
+            windows = self._windows_of(self._synchronizer.finish(), now_ns)
+            last = self._sliding_window.finish()
+            return windows if last is None else [*windows, last]
+
+    def _windows_of(self, frame_sets: Iterable[FrameSet], now_ns: int) -> list[Window]:
+        windows = []
+        for frame_set in frame_sets:
+            if self._comes_too_soon(frame_set.stamp_ns):
+                self._ledger.drop(len(frame_set.frames), "rate_limited")
+                continue
+            self._ledger.enter(frame_set)
+            window = self._sliding_window.push(frame_set)
+            if window is not None:
+                self._made_ns[window.index] = now_ns
+                windows.append(window)
+        return windows
+
+    def _comes_too_soon(self, stamp_ns: int) -> bool:
+        if self._last_set_ns <= stamp_ns < self._due_ns:
+            return True
+        # A set a little after its due time does not delay the next: the mean rate holds at any camera rate.
+        keeps_phase = self._last_set_ns <= stamp_ns < self._due_ns + self._min_period_ns
+        self._due_ns = (self._due_ns if keeps_phase else stamp_ns) + self._min_period_ns
+        self._last_set_ns = stamp_ns
+        return False
+
+    def _begin(self, window: Window, now_ns: int) -> tuple[int, int]:
+        """Give up what no later window can hold; return the resets so far and when the window was made."""
+        with self._lock:
+            self._ledger.lose_before(window.frame_sets[0].index)
+            made_ns = self._made_ns.get(window.index, now_ns)
+            self._made_ns = {index: made for index, made in self._made_ns.items() if index > window.index}
+            return self._resets, made_ns
+
+    def _publish(self, placed: Placed, resets: int) -> tuple[FrameSet, ...]:
+        with self._lock:
+            self._windows += 1
+            if not placed.report.ok:
+                self._ledger.blame(placed.window.frame_sets, "not_aligned")
+                return ()
+            # A reset that came while the engine worked has already counted these frames.
+            return () if resets != self._resets else self._ledger.publish(placed.window.frame_sets)

@@ -1,0 +1,210 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Start da3_node; with `rviz` something to look with, and with `source` something to look at.
+
+    ros2 launch da3_ros da3.launch.py cameras:=front,left,right
+    ros2 launch da3_ros da3.launch.py source:=simulation engine:=oracle rviz:=true
+
+An argument that is a parameter of the node is empty by default: then `params_file` decides.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.conditions import IfCondition
+from launch.launch_context import LaunchContext
+from launch.launch_description import LaunchDescription
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
+
+CONFIG = Path(get_package_share_directory("da3_ros")) / "config"
+# A namespace holds one robot with a TF tree of its own, as in Nav2; without one these are /tf and /tf_static.
+TF_OF_NAMESPACE = [("/tf", "tf"), ("/tf_static", "tf_static")]
+# Humble and Jazzy read the first name, Fast DDS 3 (Kilted and later) the second.
+PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+
+NODE_ARGUMENTS = [
+    DeclareLaunchArgument(
+        "cameras",
+        default_value="",
+        description="Names of the cameras, separated by commas: images are taken from <name>/image_raw. "
+        "Empty: front,left,right with source:=simulation, else as in params_file.",
+    ),
+    DeclareLaunchArgument(
+        "image_transport",
+        default_value="",
+        choices=["", "raw", "compressed"],
+        description="Take <name>/image_raw or <name>/image_raw/compressed. Empty: as in params_file.",
+    ),
+    DeclareLaunchArgument(
+        "engine",
+        default_value="",
+        choices=["", "network", "oracle", "null"],
+        description="The network; or, to test without one, oracle (the truth of a simulation or data set) or null "
+        "(unit depth). Empty: as in params_file.",
+    ),
+    DeclareLaunchArgument(
+        "model",
+        default_value="",
+        choices=["", "da3-small", "da3-base", "da3-large", "da3-giant"],
+        description="Architecture of the network. Empty: as in params_file.",
+    ),
+    DeclareLaunchArgument(
+        "weights",
+        default_value="",
+        description="auto (the official weights of the model), a safetensors file, a Hugging Face id, or random "
+        "(tests only). Empty: as in params_file.",
+    ),
+    DeclareLaunchArgument(
+        "device",
+        default_value="",
+        description="auto, cpu, cuda or cuda:<number>. Empty: as in params_file.",
+    ),
+    DeclareLaunchArgument(
+        "tf_mode",
+        default_value="",
+        choices=["", "none", "base", "cameras"],
+        description="Publish no TF, odom -> base_link, or odom -> optical frame of every camera. "
+        "Empty: base with source:=simulation, cameras with another source, else as in params_file.",
+    ),
+    DeclareLaunchArgument(
+        "autostart",
+        default_value="",
+        choices=["", "true", "false", "True", "False"],
+        description="Configure and activate without a lifecycle manager. Empty: as in params_file.",
+    ),
+]
+NODE_PARAMETERS = [argument.name for argument in NODE_ARGUMENTS]
+
+LAUNCH_ARGUMENTS = [
+    DeclareLaunchArgument(
+        "params_file",
+        default_value=str(CONFIG / "da3.yaml"),
+        description="Parameters of da3_node; $(env HOME) and other substitutions of launch files may be used in it.",
+    ),
+    DeclareLaunchArgument(
+        "namespace",
+        default_value="",
+        description="Namespace of the robot, for all topics; its TF is then on <namespace>/tf, as in Nav2.",
+    ),
+    DeclareLaunchArgument(
+        "use_sim_time",
+        default_value="false",
+        choices=["true", "false", "True", "False"],
+        description="Follow the clock on /clock, as of `ros2 bag play --clock`.",
+    ),
+    DeclareLaunchArgument(
+        "log_level",
+        default_value="info",
+        choices=["debug", "info", "warn", "error", "fatal"],
+        description="Least severe messages that the nodes log.",
+    ),
+    DeclareLaunchArgument(
+        "python",
+        default_value="",
+        description="Python that runs the nodes, such as ~/venv/bin/python where torch is in a virtual environment. "
+        "Empty: the one that ROS uses.",
+    ),
+    DeclareLaunchArgument(
+        "rviz",
+        default_value="false",
+        choices=["true", "false", "True", "False"],
+        description="Start rviz2 on the cameras front, left and right.",
+    ),
+    DeclareLaunchArgument(
+        "source",
+        default_value="",
+        description="Also play cameras: simulation, or the path of a folder of images, a video or a rosbag2. "
+        "Empty: the robot's own cameras.",
+    ),
+    DeclareLaunchArgument(
+        "loop",
+        default_value="false",
+        choices=["true", "false", "True", "False"],
+        description="Play the source again when it has ended.",
+    ),
+]
+
+
+def generate_launch_description() -> LaunchDescription:
+    profile = [
+        SetEnvironmentVariable(name, str(CONFIG / "fastdds.xml"))
+        for name in PROFILE_VARIABLES
+        if not any(variable in os.environ for variable in PROFILE_VARIABLES)
+    ]
+    return LaunchDescription([*NODE_ARGUMENTS, *LAUNCH_ARGUMENTS, *profile, OpaqueFunction(function=nodes), rviz()])
+
+
+def nodes(context: LaunchContext) -> list[Node]:
+    arguments = context.launch_configurations
+    given = {name: arguments[name] for name in NODE_PARAMETERS if arguments[name]}
+    source = arguments["source"]
+    if source:
+        given = {**first_look(source), **given}
+    parameters = [ParameterFile(arguments["params_file"], allow_substs=True), typed(given)]
+    started = [node(context, "da3_node", parameters)]
+    if source:
+        plays = {
+            "source": ParameterValue(source, value_type=str),
+            "loop": is_true(arguments["loop"]),
+            # In this mode da3_node gives the optical frames a parent, and a frame has only one.
+            "static_tf": given["tf_mode"] != "cameras",
+            "image_transport": given.get("image_transport", "raw"),
+        }
+        started.append(node(context, "image_source_node", [plays]))
+    return started
+
+
+def first_look(source: str) -> dict[str, str]:
+    """What makes a source visible, where the user says nothing else; the simulation knows its rig, others may not."""
+    if source == "simulation":
+        return {"cameras": "front,left,right", "tf_mode": "base"}
+    return {"tf_mode": "cameras"}
+
+
+def typed(given: dict[str, str]) -> dict[str, object]:
+    parameters: dict[str, object] = {name: ParameterValue(text, value_type=str) for name, text in given.items()}
+    if "cameras" in given:
+        parameters["cameras"] = [name.strip() for name in given["cameras"].split(",")]
+    if "autostart" in given:
+        parameters["autostart"] = is_true(given["autostart"])
+    return parameters
+
+
+def node(context: LaunchContext, executable: str, parameters: list[object]) -> Node:
+    arguments = context.launch_configurations
+    python = os.path.expanduser(arguments["python"])  # noqa: PTH111  a path, or a command on PATH
+    return Node(
+        package="da3_ros",
+        executable=executable,
+        name=executable,
+        namespace=arguments["namespace"],
+        parameters=[*parameters, {"use_sim_time": is_true(arguments["use_sim_time"])}],
+        remappings=TF_OF_NAMESPACE,
+        arguments=["--ros-args", "--log-level", arguments["log_level"]],
+        prefix=shlex.quote(python) if python else None,
+        output="screen",
+    )
+
+
+def rviz() -> Node:
+    return Node(
+        condition=IfCondition(LaunchConfiguration("rviz")),
+        package="rviz2",
+        executable="rviz2",
+        namespace=LaunchConfiguration("namespace"),  # the topics in da3.rviz are relative
+        parameters=[{"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}],
+        remappings=TF_OF_NAMESPACE,
+        arguments=["-d", str(CONFIG / "da3.rviz")],
+        output="screen",
+    )
+
+
+def is_true(text: str) -> bool:
+    return text.lower() == "true"

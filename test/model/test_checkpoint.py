@@ -1,0 +1,135 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoint files: strict about names and shapes, and never a pickle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from da3_ros.model.build import build_network
+from da3_ros.model.checkpoint import WeightsError, load_weights
+from da3_ros.model.network import Da3Network
+from test.model.tiny import TINY, TINY_SWIGLU, tiny_network
+
+A_BIAS = "model.cam_dec.fc_t.bias"
+
+
+@pytest.fixture
+def upstream(shared_golden: Path) -> dict[str, Tensor]:
+    return load_file(shared_golden / "tiny_alt2.weights.safetensors")
+
+
+def _load(tensors: dict[str, Tensor], folder: Path) -> Da3Network:
+    save_file(tensors, folder / "model.safetensors")
+    network = build_network("da3-small", **TINY)
+    load_weights(network, folder / "model.safetensors")
+    return network
+
+
+def test_load_takes_every_tensor_of_the_network_from_the_file(upstream: dict[str, Tensor], tmp_path: Path) -> None:
+    loaded = _load(upstream, tmp_path).state_dict()
+
+    assert torch.equal(loaded["camera_decoder.centre.bias"], upstream[A_BIAS])
+    in_file = {(tuple(value.shape), value.sum().item()) for value in upstream.values()}
+    assert {(tuple(value.shape), value.sum().item()) for value in loaded.values()} <= in_file
+
+
+def test_load_names_the_unknown_and_the_missing(upstream: dict[str, Tensor], tmp_path: Path) -> None:
+    upstream["model.head.novelty.weight"] = torch.zeros(1)
+    del upstream[A_BIAS]
+
+    with pytest.raises(
+        WeightsError, match=r"unknown: model\.head\.novelty\.weight; missing: camera_decoder\.centre\.bias"
+    ):
+        _load(upstream, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cam_dec.fc_t.bias",
+        "camera_decoder.centre.bias",
+        "model.camera_decoder.centre.bias",
+        "model.backbone.pretrained.blocks.99.norm1.bias",
+        "model.backbone.pretrained.blocks.0.attn.q_norm.bias",
+        "model.head.scratch.refinenet4.resConfUnit1.conv1.bias",
+        "model.head.scratch.output_conv1_aux.4.0.bias",
+        "model.backbone.pretrained.mask_token",
+    ],
+)
+def test_load_refuses_a_name_it_does_not_know(upstream: dict[str, Tensor], tmp_path: Path, name: str) -> None:
+    upstream[name] = torch.zeros(64)
+
+    with pytest.raises(WeightsError, match=rf"unknown: {name}; missing: none"):
+        _load(upstream, tmp_path)
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_load_accepts_other_names_of_the_shared_norm(upstream: dict[str, Tensor], tmp_path: Path, level: int) -> None:
+    shared = upstream["model.head.scratch.output_conv2_aux.0.2.weight"]
+    upstream[f"model.head.scratch.output_conv2_aux.{level}.2.weight"] = shared.clone()
+
+    assert torch.equal(_load(upstream, tmp_path).head.ray_output.norm.weight, shared)
+
+
+def test_load_names_the_tensor_when_a_shape_differs_and_changes_nothing(
+    upstream: dict[str, Tensor], tmp_path: Path
+) -> None:
+    upstream[A_BIAS] = torch.zeros(4)
+    save_file(upstream, tmp_path / "model.safetensors")
+    network = tiny_network()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+
+    with pytest.raises(WeightsError, match=r"model\.cam_dec\.fc_t\.bias is \(4,\), the network needs \(3,\)"):
+        load_weights(network, tmp_path / "model.safetensors")
+
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_load_refuses_weights_of_another_architecture(shared_golden: Path) -> None:
+    network = build_network("da3-small", **TINY_SWIGLU)
+
+    with pytest.raises(WeightsError, match=r"unknown: .*mlp\.fc1.*missing: .*gate_and_value"):
+        load_weights(network, shared_golden / "tiny_alt2.weights.safetensors")
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".bin", ".ckpt", ".PTH"])
+def test_load_refuses_a_pickle_without_opening_it(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(WeightsError, match="is a pickle"):
+        load_weights(tiny_network(), tmp_path / f"model{suffix}")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a checkpoint at all", b"\x80\x04K\x01."], ids=["empty", "text", "pickle"]
+)
+def test_load_says_so_when_the_file_is_unreadable(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+
+    with pytest.raises(WeightsError, match="not a readable safetensors file"):
+        load_weights(tiny_network(), path)
+
+
+def test_load_says_so_when_the_file_is_cut_short(shared_golden: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes((shared_golden / "tiny_alt2.weights.safetensors").read_bytes()[:-1000])
+
+    with pytest.raises(WeightsError, match="download it again"):
+        load_weights(tiny_network(), path)
+
+
+def test_load_says_so_when_the_file_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="does not exist"):
+        load_weights(tiny_network(), tmp_path / "model.safetensors")
+
+
+def test_half_precision_files_load_into_float32(upstream: dict[str, Tensor], tmp_path: Path) -> None:
+    network = _load({name: value.half() for name, value in upstream.items()}, tmp_path)
+
+    assert network.camera_decoder.centre.bias.dtype == torch.float32
+    assert torch.equal(network.camera_decoder.centre.bias, upstream[A_BIAS].half().float())
