@@ -184,6 +184,7 @@ def node(context: LaunchContext, executable: str, parameters: list[object]) -> N
         package="da3_ros",
         executable=executable,
         name=executable,
+        exec_name=executable,  # in the log, also behind a prefix
         namespace=arguments["namespace"],
         parameters=[*parameters, {"use_sim_time": is_true(arguments["use_sim_time"])}],
         remappings=TF_OF_NAMESPACE,

@@ -26,7 +26,7 @@ RATE_HZ = 10.0
 SETTLE_S = 20.0
 ORACLE = {
     "engine": "oracle",
-    "oracle_depth_noise": 0.02,
+    "oracle_depth_noise": 0.01,
     "oracle_position_noise": 0.005,
     "oracle_rotation_noise_deg": 0.2,
     "min_confidence": 1.0,

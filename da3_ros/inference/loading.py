@@ -40,10 +40,7 @@ def load_estimator(
     target = resolve_device(device)  # before the minutes that big weights take
     network = build_network(model)
     initialise(
-        network,
-        weights,
-        accept_noncommercial_license=accept_noncommercial_license,
-        allow_download=allow_download,
+        network, weights, accept_noncommercial_license=accept_noncommercial_license, allow_download=allow_download
     )
     return DepthEstimator(
         network,

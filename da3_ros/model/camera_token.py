@@ -66,7 +66,7 @@ class CameraEncoder(nn.Module):
         Returns:
             (B, V, D) camera tokens.
         """
-        x = self.embed_norm(self.embed(_encode(camera_from_world, intrinsics, image_size)))
+        x = self.embed_norm(self.embed(encode_cameras(camera_from_world, intrinsics, image_size)))
         for block in self.blocks:
             x = block(x)  # (B, V, D): the sequence is the views
         return self.norm(x)
@@ -88,6 +88,25 @@ class CameraDecoder(nn.Module):
         return torch.cat((self.centre(x), self.quaternion(x), self.field_of_view(x).relu()), dim=-1)
 
 
+def encode_cameras(camera_from_world: Tensor, intrinsics: Tensor, image_size: tuple[int, int]) -> Tensor:
+    """Turn matrices into nine-number cameras; the inverse of `decode_cameras`, but for the principal point.
+
+    Args:
+        camera_from_world: (B, V, 4, 4) rigid transforms.
+        intrinsics: (B, V, 3, 3) in pixels; the principal point is not used.
+        image_size: (H, W) of the network's images.
+
+    Returns:
+        (B, V, 9), quaternions of length 1 with w >= 0.
+    """
+    world_from_camera = invert_rigid(camera_from_world)
+    centre = world_from_camera[..., :3, 3]
+    quat_xyzw = _quaternion_from_matrix(world_from_camera[..., :3, :3])
+    focal_yx = torch.stack((intrinsics[..., 1, 1], intrinsics[..., 0, 0]), dim=-1)
+    field_of_view = 2 * torch.atan(intrinsics.new_tensor(image_size) / 2 / focal_yx)
+    return torch.cat((centre, quat_xyzw, field_of_view), dim=-1)
+
+
 def decode_cameras(cameras: Tensor, image_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Turn nine-number cameras into matrices.
 
@@ -106,16 +125,6 @@ def decode_cameras(cameras: Tensor, image_size: tuple[int, int]) -> tuple[Tensor
     zero, one = torch.zeros_like(fx), torch.ones_like(fx)
     intrinsics = torch.stack((fx, zero, W / 2 * one, zero, fy, H / 2 * one, zero, zero, one), dim=-1)
     return camera_from_world, intrinsics.unflatten(-1, (3, 3))
-
-
-def _encode(camera_from_world: Tensor, intrinsics: Tensor, image_size: tuple[int, int]) -> Tensor:
-    """The inverse of `decode_cameras`, up to the principal point."""
-    world_from_camera = invert_rigid(camera_from_world)
-    centre = world_from_camera[..., :3, 3]
-    quat_xyzw = _quaternion_from_matrix(world_from_camera[..., :3, :3])
-    focal_yx = torch.stack((intrinsics[..., 1, 1], intrinsics[..., 0, 0]), dim=-1)
-    field_of_view = 2 * torch.atan(intrinsics.new_tensor(image_size) / 2 / focal_yx)
-    return torch.cat((centre, quat_xyzw, field_of_view), dim=-1)
 
 
 def _matrix_from_quaternion(quat_xyzw: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ def _truth(params: NodeParams) -> Truth:
         from da3_ros.evaluation.datasets import dataset_truth
 
         return dataset_truth(Path(params.oracle_scene))
-    from da3_ros.simulation.simulation import Simulation
+    from da3_ros.sources.simulated import simulation
 
-    simulation = Simulation(params.simulation_seed)
-    return lambda key, camera, image: simulation.truth(key, camera)
+    room = simulation(params.simulation_seed)
+    return lambda key, camera, image: room.truth(key, camera)

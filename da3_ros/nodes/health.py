@@ -12,9 +12,9 @@ import numpy as np
 
 from da3_ros.ros.diagnostics import Level, TaskReport
 from da3_ros.ros.status_messages import tracking_state
+from da3_ros.streaming.camera_health import CameraHealth
 from da3_ros.streaming.ledger import Counters
 from da3_ros.streaming.results import WindowResult
-from da3_ros.streaming.camera_health import CameraHealth
 
 
 class LatencyLog:

@@ -79,7 +79,8 @@ def face_grids(solids: Sequence[Primitive]) -> FaceGrids:
     half = np.array([solid.half_m for solid in solids])
     pitch = np.full((len(solids), 1), PITCH_M)
     pitch[0] = SHELL_PITCH_M
-    texels = np.clip(np.ceil(2 * half / pitch), 2, MAX_TEXELS).astype(np.int64)
+    least = np.array([[4 if solid.shape == "ellipsoid" else 2] for solid in solids])  # keeps small balls round
+    texels = np.clip(np.ceil(2 * half / pitch), least, MAX_TEXELS).astype(np.int64)
     columns, rows = (texels[:, [OTHER_AXES[axis][k] for axis in (0, 0, 1, 1, 2, 2)]].ravel() for k in (0, 1))
     return FaceGrids.of(columns, rows)
 
@@ -104,11 +105,11 @@ def _unit_face(solid: Primitive, face: int, columns: int, rows: int) -> tuple[Fl
     """Texel centres of one face in unit space, and the gradient of the surface there; (rows * columns, 3) each."""
     axis, side = divmod(face, 2)
     u, v = (np.arange(columns) + 0.5) / columns * 2 - 1, (np.arange(rows) + 0.5) / rows * 2 - 1
-    point = np.zeros((rows, columns, 3))
-    point[..., axis] = 2 * side - 1
-    point[..., OTHER_AXES[axis][0]] = u
-    point[..., OTHER_AXES[axis][1]] = v[:, None]
-    point = point.reshape(-1, 3)
+    grid = np.empty((rows, columns, 3))
+    grid[..., axis] = 2 * side - 1
+    grid[..., OTHER_AXES[axis][0]] = u
+    grid[..., OTHER_AXES[axis][1]] = v[:, None]
+    point = grid.reshape(-1, 3)
     gradient = np.zeros_like(point)
     gradient[:, axis] = 2 * side - 1
     if solid.shape == "ellipsoid":

@@ -54,9 +54,7 @@ def skirting(length: float, gaps: list[tuple[float, float]]) -> list[Primitive]:
     """A board along the foot of a wall, broken at (from, to) gaps along x, which do not overlap."""
     ends = [-length / 2, *(end for gap in sorted(gaps) for end in gap), length / 2]
     pieces = zip(ends[::2], ends[1::2], strict=True)
-    return [
-        solid("box", ((a + b) / 2, 0.009, 0.045), (b - a, 0.018, 0.09), "trim") for a, b in pieces if b - a > 0.01
-    ]
+    return [solid("box", ((a + b) / 2, 0.009, 0.045), (b - a, 0.018, 0.09), "trim") for a, b in pieces if b - a > 0.01]
 
 
 def ceiling_lamp(ceiling: float) -> list[Primitive]:

@@ -29,9 +29,7 @@ def make_room(seed: int) -> Room:
     """A furnished room; the same seed gives the same room."""
     rng = np.random.default_rng(seed)
     size = np.array([rng.uniform(6.2, 7.6), rng.uniform(5.3, 6.3), rng.uniform(2.5, 2.8)])
-    walkway = Walkway(
-        (float(size[0] / 2 - LANE_FROM_WALL_M), float(size[1] / 2 - LANE_FROM_WALL_M)), LANE_HALF_WIDTH_M
-    )
+    walkway = Walkway((float(size[0] / 2 - LANE_FROM_WALL_M), float(size[1] / 2 - LANE_FROM_WALL_M)), LANE_HALF_WIDTH_M)
     decorator = _Decorator(rng, Layout(size, walkway), size)
     decorator.hang_door_and_windows()
     decorator.place_along_walls()
@@ -43,9 +41,7 @@ def make_room(seed: int) -> Room:
     accent = int(rng.integers(len(walls)))
     faces = ["accent" if index == accent else "wall" for index in range(len(walls))]
     shell = solid("box", (0, 0, size[2] / 2), size, *faces, "floor", "ceiling")
-    return Room(
-        seed, shell, tuple(decorator.primitives), draw_materials(rng), tuple(decorator.lights), walkway
-    )
+    return Room(seed, shell, tuple(decorator.primitives), draw_materials(rng), tuple(decorator.lights), walkway)
 
 
 class _Decorator:
@@ -99,7 +95,8 @@ class _Decorator:
         self._put(middle.primitives, np.eye(4))
         top = middle.height_m
         self._put([solid("ellipsoid", (0.1, 0.05, top + 0.13), (0.16, 0.16, 0.26), "china")], np.eye(4))
-        self._put([solid("box", (-0.3, -0.1, top + 0.02), (0.24, 0.17, 0.04), *_on_top("trim", "discs"))], _pose(0, 0, 0.1))
+        book = solid("box", (-0.3, -0.1, top + 0.02), (0.24, 0.17, 0.04), *_on_top("trim", "discs"))
+        self._put([book], _pose(0, 0, 0.1))
         self._put([solid("ellipsoid", (0.42, -0.12, top + 0.04), (0.08, 0.08, 0.08), "clay")], np.eye(4))
 
     def scatter(self) -> None:

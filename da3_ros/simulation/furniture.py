@@ -9,6 +9,7 @@ the middle of its footprint.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def sofa(rng: np.random.Generator) -> Furniture:
     width, depth, arm = 0.66 * seats + 0.36, 0.78, 0.18
     parts = [
         solid("box", (0, 0.0, 0.19), (width - 0.02, depth - 0.02, 0.22), "fabric"),
-        solid("box", (0, -depth / 2 + 0.11, 0.45), (width - 2 * arm, 0.2, 0.72), "fabric", turn_rad=(0.08, 0, 0)),
+        solid("box", (0, -depth / 2 + 0.13, 0.45), (width - 2 * arm, 0.2, 0.72), "fabric", turn_rad=(0.08, 0, 0)),
     ]
     for side in (-1, 1):
         parts.append(solid("box", (side * (width - arm) / 2, 0, 0.33), (arm, depth, 0.56), "fabric"))
@@ -56,7 +57,7 @@ def armchair(rng: np.random.Generator) -> Furniture:
     width, depth = float(rng.uniform(0.72, 0.8)), 0.74
     parts = [
         solid("box", (0, 0.03, 0.28), (width - 0.24, depth - 0.1, 0.28), "cushion"),
-        solid("box", (0, -depth / 2 + 0.1, 0.5), (width - 0.26, 0.15, 0.62), "cushion", turn_rad=(0.1, 0, 0)),
+        solid("box", (0, -depth / 2 + 0.11, 0.5), (width - 0.26, 0.15, 0.62), "cushion", turn_rad=(0.1, 0, 0)),
     ]
     for side in (-1, 1):
         parts.append(solid("box", (side * (width / 2 - 0.07), 0, 0.34), (0.12, depth - 0.04, 0.42), "cushion"))
@@ -97,7 +98,7 @@ def bookshelf(rng: np.random.Generator) -> Furniture:
     floors = np.linspace(0.06, height - 0.02, shelves + 1)
     for z in floors:
         parts.append(solid("box", (0, 0.005, z), (width - 0.065, depth - 0.02, 0.028), "wood"))
-    for low, high in zip(floors[:-1], floors[1:], strict=True):
+    for low, high in pairwise(floors.tolist()):
         parts.extend(_shelf_load(rng, width - 0.08, low + 0.015, high - low - 0.03))
     return Furniture((width, depth), height, tuple(parts))
 
@@ -186,8 +187,8 @@ def crate_stack(rng: np.random.Generator) -> Furniture:
     size = float(rng.uniform(0.36, 0.46))
     parts = [solid("box", (0, 0, size * 0.4), (size, size, size * 0.8), "cardboard")]
     if rng.uniform() < 0.6:
-        turn = (0, 0, float(rng.uniform(0.15, 0.6)))
-        parts.append(solid("box", (0, 0, size * 1.05), (size * 0.7, size * 0.7, size * 0.5), "cardboard", turn_rad=turn))
+        turn, side = (0, 0, float(rng.uniform(0.15, 0.6))), size * 0.7
+        parts.append(solid("box", (0, 0, size * 1.05), (side, side, size * 0.5), "cardboard", turn_rad=turn))
     return Furniture((size, size), size * 1.3, tuple(parts))
 
 

@@ -95,12 +95,15 @@ def cast_edges(hits: Hits, edges: Tensor, shape_codes: Tensor) -> Samples:
     grids = [ray_grid(hits.camera, shift) for shift in EDGE_SHIFTS_PX]
     x = torch.stack([grid.x.expand(height, width)[rows, columns] for grid in grids]).float()
     y = torch.stack([grid.y.expand(height, width)[rows, columns] for grid in grids]).float()
-    near = [(rows + down).clamp(0, height - 1) * width + (columns + right).clamp(0, width - 1) for down, right in NEIGHBOURS]
+    near = [
+        (rows + down).clamp(0, height - 1) * width + (columns + right).clamp(0, width - 1) for down, right in NEIGHBOURS
+    ]
     candidates = hits.solid.reshape(-1).index_select(0, torch.cat(near))
     reached = _reached(candidates, x, y, hits.unit_from_camera, shape_codes)
     shell = hits.unit_from_camera[..., 0, None, None]
     depth, solid = room_exit(shell[:, 3], _directions(shell[:, :3], x, y)), torch.zeros(x.shape, dtype=torch.int64)
-    for candidate, distance in zip(candidates.chunk(len(NEIGHBOURS)), reached.chunk(len(NEIGHBOURS), dim=1), strict=True):
+    parts = len(NEIGHBOURS)
+    for candidate, distance in zip(candidates.chunk(parts), reached.chunk(parts, dim=1), strict=True):
         solid = torch.where(distance < depth, candidate, solid)
         depth = torch.minimum(depth, distance)
     return _samples(x, y, depth, solid)

@@ -75,4 +75,3 @@ class Layout:
         middle = np.array([(place.left + place.right) / 2, (place.low + place.high) / 2])
         half: npt.ArrayLike = ((place.right - place.left) / 2, (place.high - place.low) / 2)
         return float(np.linalg.norm(np.maximum(np.abs(self._lane - middle) - half, 0), axis=-1).min())
-

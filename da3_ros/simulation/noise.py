@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Picture = npt.NDArray[np.float32]
+Picture = npt.NDArray[np.floating]
 
 
 def noise(rng: np.random.Generator, side: int, cells_u: int, cells_v: int, octaves: int = 1) -> Picture:
@@ -34,7 +34,7 @@ def _stretched(lattice: Picture, side: int) -> Picture:
 
 def texel_grid(side: int) -> tuple[Picture, Picture]:
     """Coordinates u (1, side) and v (side, 1) of the texel centres in [0, 1)."""
-    line = (np.arange(side, dtype=np.float32) + 0.5) / side
+    line = ((np.arange(side) + 0.5) / side).astype(np.float32)
     return line[None, :], line[:, None]
 
 

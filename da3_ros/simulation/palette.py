@@ -33,6 +33,8 @@ VIVID: tuple[Colour, ...] = (
     (0.22, 0.27, 0.36),
 )
 CREAM: Colour = (0.95, 0.93, 0.88)
+DAWN: Colour = (0.94, 0.8, 0.6)
+BLACK: Colour = (0.06, 0.06, 0.07)
 
 
 def draw_materials(rng: np.random.Generator) -> dict[str, Material]:
@@ -56,13 +58,13 @@ def draw_materials(rng: np.random.Generator) -> dict[str, Material]:
         "metal": Material("paint", ((0.3, 0.3, 0.32),), 0.6),
         "brass": Material("paint", ((0.78, 0.62, 0.36),), 0.6),
         "clay": Material("paint", (vivid[1],), 0.6),
-        "china": Material("ball", (CREAM, vivid[3], CREAM), 0.0),
+        "china": Material("wallpaper", (CREAM, vivid[3], vivid[2]), 0.34),
         "leaves": Material("leaves", ((0.2, 0.36, 0.18), (0.36, 0.55, 0.27)), 0.7),
         "books": Material("books", (*vivid, CREAM), 0.0),
         "cardboard": Material("cardboard", ((0.72, 0.57, 0.4), (0.82, 0.7, 0.5)), 0.0),
         "ball": Material("ball", (vivid[4], vivid[0], vivid[2]), 0.0),
-        "screen": Material("poster_hills", ((0.06, 0.06, 0.07), (0.25, 0.3, 0.4), (0.3, 0.4, 0.55), CREAM, vivid[5]), 0.0),
-        "hills": Material("poster_hills", (CREAM, (0.94, 0.8, 0.6), (0.52, 0.69, 0.8), vivid[1], (0.2, 0.3, 0.36)), 0.0),
+        "screen": Material("poster_hills", (BLACK, (0.25, 0.3, 0.4), (0.3, 0.4, 0.55), CREAM, vivid[5]), 0.0),
+        "hills": Material("poster_hills", (CREAM, DAWN, (0.52, 0.69, 0.8), vivid[1], (0.2, 0.3, 0.36)), 0.0),
         "discs": Material("poster_discs", (CREAM, *vivid[1:]), 0.0),
         "blocks": Material("poster_blocks", (CREAM, *vivid[:4]), 0.0),
         "door": Material("door", (_shaded(wood[0], 1.1), wood[1]), 0.0),

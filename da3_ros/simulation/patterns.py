@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Patterns that tile: periodic in both directions, without a seam.
 
-All functions take a generator, the colours and the side S in texels, and give (S, S, 3) display values. The column grows
-with u, the row with v; wood grain runs along u.
+All functions take a generator, the colours and the side S in texels, and give (S, S, 3) display values. The column
+grows with u, the row with v; wood grain runs along u.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class RayGrid:
     Attributes:
         x: (H, W), or (1, W) when all rows are alike, float64.
         y: (H, W), or (H, 1) when all columns are alike, float64.
-        blind: (H, W) bool, pixels that no ray in front of the camera reaches (x and y are 0 there); None if there are none.
+        blind: (H, W) bool, pixels that no ray in front of the camera reaches, where x and y are 0; None without such.
     """
 
     x: Tensor
@@ -33,7 +33,7 @@ class RayGrid:
     blind: Tensor | None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def ray_grid(camera: PinholeCamera, shift_px: tuple[float, float] = (0.0, 0.0)) -> RayGrid:
     """Rays through the points (u + shift, v + shift) of every pixel. Kept for the cameras used last."""
     height, width = camera.size
@@ -50,7 +50,7 @@ def ray_grid(camera: PinholeCamera, shift_px: tuple[float, float] = (0.0, 0.0)) 
 
 
 def pixel_rays(camera: PinholeCamera) -> FloatArray:
-    """(H, W, 3) float64 directions with z = 1 that the pixels of this (distorted) camera see; NaN where they see nothing."""
+    """(H, W, 3) float64 directions with z = 1 in which the pixels of a distorted camera see; NaN where they do not."""
     grid = ray_grid(camera)
     x, y = (np.broadcast_to(plane.numpy(), camera.size) for plane in (grid.x, grid.y))
     rays = np.stack((x, y, np.ones(camera.size)), axis=-1)

@@ -3,8 +3,8 @@
 """Solids that a room is built of, and where rays enter them.
 
 Every solid is one of three unit shapes, moved and stretched by an affine transform: the cube [-1, 1]^3, the unit ball,
-and the upright cylinder of radius 1 with z in [-1, 1]. Rays are taken into the solid's unit space, where each shape is an
-intersection of slabs and rounds, and where a ray parameter means the same as outside.
+and the upright cylinder of radius 1 with z in [-1, 1]. Rays are taken into the solid's unit space, where each shape is
+an intersection of slabs and rounds, and where a ray parameter means the same as outside.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _slab(o: Tensor | float, d: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _round(origin: Vector, direction: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Interval of the rays within the unit ball of the given axes: roots of a t^2 + 2 b t + c = 0; NaN if there are none."""
+    """Interval of the rays within the unit ball of the given axes, NaN if none: roots of a t^2 + 2 b t + c = 0."""
     a, b, c = direction[0] * direction[0], direction[0] * origin[0], origin[0] * origin[0] - 1
     for o, d in zip(origin[1:], direction[1:], strict=True):
         a, b, c = a + d * d, b + d * o, c + o * o

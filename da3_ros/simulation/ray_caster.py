@@ -107,6 +107,8 @@ def _edge_pixels(face: Tensor) -> Tensor:
     """Flat indices, ascending, of pixels (H, W) whose right, left, upper or lower neighbour shows another face."""
     is_edge = torch.zeros_like(face, dtype=torch.bool)
     across, down = face[:, 1:] != face[:, :-1], face[1:] != face[:-1]
-    for part, differs in ((is_edge[:, 1:], across), (is_edge[:, :-1], across), (is_edge[1:], down), (is_edge[:-1], down)):
-        part.logical_or_(differs)
+    is_edge[:, 1:].logical_or_(across)
+    is_edge[:, :-1].logical_or_(across)
+    is_edge[1:].logical_or_(down)
+    is_edge[:-1].logical_or_(down)
     return is_edge.reshape(-1).nonzero()[:, 0]

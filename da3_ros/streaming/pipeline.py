@@ -155,7 +155,7 @@ class Pipeline:
         with self._lock:
             self._ledger.blame(window.frame_sets, "engine_failed")
         placed = self._processor.place(window)
-        new_sets = self._processor.results(placed, self._publish(placed, resets))
+        new_sets = self._processor.results(placed, self._publish(placed))
         times = StageTimes(start_ns - made_ns, placed.engine_ns, placed.alignment_ns)
         return WindowResult(window, placed.report, self._processor.scale, times, new_sets)
 
@@ -240,11 +240,11 @@ class Pipeline:
             self._made_ns = {index: made for index, made in self._made_ns.items() if index > window.index}
             return self._resets, made_ns
 
-    def _publish(self, placed: Placed, resets: int) -> tuple[FrameSet, ...]:
+    def _publish(self, placed: Placed) -> tuple[FrameSet, ...]:
+        """The sets of a good window that are new; none of those that a reset has dropped while the engine worked."""
         with self._lock:
             self._windows += 1
             if not placed.report.ok:
                 self._ledger.blame(placed.window.frame_sets, "not_aligned")
                 return ()
-            # A reset that came while the engine worked has already counted these frames.
-            return () if resets != self._resets else self._ledger.publish(placed.window.frame_sets)
+            return self._ledger.publish(placed.window.frame_sets)

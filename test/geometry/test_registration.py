@@ -137,6 +137,27 @@ def test_cameras_register_exactly_when_they_stand_on_a_line(rotation: FloatArray
 
 
 @given(seeds)
+def test_registration_is_the_weighted_least_squares_answer_when_noise_is_small(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    source = cameras_in(generator, 5, 1.0)
+    target = source.copy()
+    target[:, :3, :3] = matrix_from_rotation_vector(1e-3 * generator.normal(size=(5, 3))) @ target[:, :3, :3]
+    target[:, :3, 3] += 3e-3 * generator.normal(size=(5, 3))
+
+    found = register_cameras(target, source, 1.0, NOISE).target_from_source
+
+    def cost(transform: Sim3) -> float:
+        moved = transform.apply_to_poses(source)
+        turns = rotation_angle(np.swapaxes(moved[:, :3, :3], -1, -2) @ target[:, :3, :3]) / NOISE.rotation_rad
+        shifts = (target[:, :3, 3] - moved[:, :3, 3]) / NOISE.centre
+        return float(np.sum(turns**2) + np.sum(shifts**2) + (np.log(transform.scale) / NOISE.log_scale) ** 2)
+
+    for step in 1e-5 * np.concatenate((np.eye(7), -np.eye(7))):
+        turn = matrix_from_rotation_vector(step[:3]) @ found.rotation
+        assert cost(found) < cost(Sim3(found.scale * np.exp(step[6]), turn, found.translation + step[3:6]))
+
+
+@given(seeds)
 def test_one_garbage_camera_of_four_does_not_move_the_answer(seed: int) -> None:
     generator = np.random.default_rng(seed)
     source = cameras_in(generator, 4, 0.5)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -21,7 +20,6 @@ from da3_ros.ros.camera_messages import camera_info_message
 from da3_ros.ros.image_messages import rgb_message
 from da3_ros.ros.stamps import header
 from da3_ros.ros.transform_messages import transform_message
-from da3_ros.streaming.odometry import BODY_FROM_OPTICAL
 
 SIZE = (120, 160)
 CAMERA = PinholeCamera.from_field_of_view(SIZE, np.deg2rad(70))
@@ -34,10 +32,10 @@ def stamp_of(number: int) -> int:
     return START_NS + number * PERIOD_NS
 
 
-def picture(number: int, size: tuple[int, int] = SIZE) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) RGB, another one for each number."""
+def picture(camera: str, number: int, size: tuple[int, int] = SIZE) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) RGB, another one for each camera and number."""
     rows, columns = np.indices(size)
-    channels = (rows + 3 * number, columns, rows * columns // 64 + number)
+    channels = (rows + 3 * number, columns + sum(camera.encode()), rows * columns // 64 + number)
     return np.stack([channel % 256 for channel in channels], axis=-1).astype(np.uint8)
 
 
@@ -48,7 +46,7 @@ def frame_id_of(camera: str) -> str:
 
 def image_message(camera: str, number: int, size: tuple[int, int] = SIZE) -> Image:
     """A camera's n-th image."""
-    return rgb_message(picture(number, size), header(stamp_of(number), frame_id_of(camera)))
+    return rgb_message(picture(camera, number, size), header(stamp_of(number), frame_id_of(camera)))
 
 
 def info_message(camera: str, number: int, intrinsics: PinholeCamera = CAMERA) -> CameraInfo:
@@ -61,13 +59,13 @@ class Cameras:
 
     def __init__(
         self,
-        context: Context,
         names: Iterable[str],
         compressed: bool = False,
         reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
+        **options: Any,
     ) -> None:
         self.names = tuple(names)
-        self.node = Node("driver", context=context, start_parameter_services=False)
+        self.node = Node("driver", start_parameter_services=False, **options)
         profile = QoSProfile(depth=100, reliability=reliability)
         message_type, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
 
@@ -77,10 +75,9 @@ class Cameras:
         self._images = {name: publisher(message_type, name, f"image_raw{suffix}") for name in self.names}
         self._infos = {name: publisher(CameraInfo, name, "camera_info") for name in self.names}
         self._static = StaticTransformBroadcaster(self.node)
-        self.place({name: BODY_FROM_OPTICAL for name in self.names})
 
     def place(self, base_from_camera: Mapping[str, FloatArray]) -> None:
-        """Tell TF where cameras sit on the base; without it the node waits for that before its first window."""
+        """Tell TF where cameras sit on the base."""
         about = header(0, "base_link")
         edges = [transform_message(pose, about, frame_id_of(name)) for name, pose in base_from_camera.items()]
         self._static.sendTransform(edges)

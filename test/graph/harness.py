@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 import rclpy
@@ -13,23 +15,27 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import ReliabilityPolicy
 
+from da3_ros.geometry.rotation import FloatArray
 from da3_ros.msg import WindowStatus
 from da3_ros.nodes.da3_node import Da3Node
 from da3_ros.ros.stamps import to_ns
 from da3_ros.streaming.ledger import Counters
-from test.graph.cameras import SIZE, Cameras, stamp_of
+from da3_ros.streaming.odometry import BODY_FROM_OPTICAL
+from test.graph.cameras import PERIOD_NS, SIZE, START_NS, Cameras, stamp_of
 from test.graph.recorder import STATUS, Recorder
 from test.graph.spinner import Spinner
 
+# rcl keeps one /rosout publisher per name of a node, and an earlier test's node may still hold it.
+_NUMBERS = count()
 QUICK: dict[str, Any] = {"engine": "null", "process_resolution": 56, "window_size": 4}
 
 
 class RunningNode:
     """da3_node on a thread of its own; transitions run there, as they do when a lifecycle manager asks."""
 
-    def __init__(self, context: Context, parameters: dict[str, Any]) -> None:
+    def __init__(self, parameters: dict[str, Any], **options: Any) -> None:
         overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-        self.node = Da3Node(context=context, parameter_overrides=overrides)
+        self.node = Da3Node(parameter_overrides=overrides, **options)
         self.spinner = Spinner(self.node)
         self._has_shut_down = False
 
@@ -55,17 +61,18 @@ class RunningNode:
 
 
 class Graph:
-    """All nodes of one test."""
+    """All nodes of one test, in a namespace of their own."""
 
     def __init__(self, domain_id: int) -> None:
         self.context = Context()
         rclpy.init(context=self.context, domain_id=domain_id)
-        self.recorder = Recorder(self.context)
+        self._options = {"context": self.context, "namespace": f"/graph_{next(_NUMBERS)}"}
+        self.recorder = Recorder(**self._options)
         self._closing: list[Any] = [self.recorder]
 
     def node(self, **parameters: Any) -> RunningNode:
         """da3_node with these parameters, not configured."""
-        node = RunningNode(self.context, {**QUICK, **parameters})
+        node = RunningNode({**QUICK, **parameters}, **self._options)
         self._closing.insert(0, node)
         self.recorder.watch(node.spinner)
         return node
@@ -88,11 +95,24 @@ class Graph:
         self.recorder.wait_until(connected, "the connection of the recorder")
 
     def cameras(
-        self, *names: str, compressed: bool = False, reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE
+        self,
+        *names: str,
+        compressed: bool = False,
+        reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
+        base_from_camera: Mapping[str, FloatArray] | None = None,
     ) -> Cameras:
-        """Cameras, with the node connected to them."""
-        cameras = Cameras(self.context, names, compressed, reliability)
+        """Cameras that the node listens to; reliable ones are connected to it.
+
+        Args:
+            names: prefixes of their topics.
+            compressed: publish JPEG.
+            reliability: of the publishers.
+            base_from_camera: for TF, by name. If empty, the node waits a second for it before its first window; None
+                places all cameras at the base.
+        """
+        cameras = Cameras(names, compressed, reliability, **self._options)
         self._closing.insert(0, cameras)
+        cameras.place(dict.fromkeys(names, BODY_FROM_OPTICAL) if base_from_camera is None else base_from_camera)
         if reliability == ReliabilityPolicy.RELIABLE:
             self.recorder.wait_until(lambda: cameras.are_heard, "the connection of the cameras")
         return cameras
@@ -109,26 +129,30 @@ class Graph:
             assert status.frames_in == accounted, f"{status.frames_in} frames in, {accounted} accounted for: {status}"
         return statuses
 
-    def wait_for_window(self, number: int) -> WindowStatus:
-        """The status of the window whose newest set is the n-th."""
-
-        def found() -> list[WindowStatus]:
-            return [status for status in self.statuses() if to_ns(status.header.stamp) == stamp_of(number)]
-
-        self.recorder.wait_until(found, f"the window that ends with set {number}")
-        return found()[-1]
+    def windows(self, number: int) -> list[WindowStatus]:
+        """The status of every window so far whose newest set is the n-th."""
+        return [status for status in self.statuses() if to_ns(status.header.stamp) == stamp_of(number)]
 
     def run(self, cameras: Cameras, first: int, count: int, size: tuple[int, int] = SIZE) -> WindowStatus:
         """Send sets as fast as windows are done, and return the last window's status.
 
         The synchroniser of several cameras learns the period from three sets: they are sent together.
         """
-        numbers = range(first, first + count)
-        for number in numbers:
+        for number in range(first, first + count):
+            before = len(self.windows(number))
             cameras.send_set(number, size)
             if number >= first + 2 or len(cameras.names) == 1:
-                self.wait_for_window(number)
-        return self.wait_for_window(numbers[-1])
+                what = f"the window that ends with set {number}"
+                self.recorder.wait_until(lambda: len(self.windows(number)) > before, what)
+        self.recorder.settle()
+        return self.windows(first + count - 1)[-1]
+
+    def numbers_on(self, topic: str) -> list[int]:
+        """The numbers of the sets whose output has come on a topic, in the order of their coming."""
+        self.recorder.settle()
+        stamps_ns = [to_ns(message.header.stamp) for message in self.recorder.messages(topic)]
+        assert all((stamp_ns - START_NS) % PERIOD_NS == 0 for stamp_ns in stamps_ns), f"{topic}: a stamp was changed"
+        return [(stamp_ns - START_NS) // PERIOD_NS for stamp_ns in stamps_ns]
 
     def close(self) -> None:
         """End all nodes."""

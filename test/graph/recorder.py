@@ -14,7 +14,6 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry, Path
 from rcl_interfaces.msg import Log
-from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from tf2_msgs.msg import TFMessage
@@ -35,11 +34,16 @@ NODE_TOPICS: dict[str, type[Any]] = {
 }
 
 
+def _nothing() -> None:
+    pass
+
+
 class Recorder:
     """One node with a subscription per topic, spun on its own thread."""
 
-    def __init__(self, context: Context) -> None:
-        self.node = Node("recorder", context=context, start_parameter_services=False)
+    def __init__(self, **options: Any) -> None:
+        self.node = Node("recorder", start_parameter_services=False, **options)
+        self._observed_logger = self.node.get_logger().name.replace("recorder", NODE)
         self._changed = Condition()
         self._messages: dict[str, list[Any]] = defaultdict(list)
         latched = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -55,10 +59,10 @@ class Recorder:
         """End every wait when this spinner's node dies."""
         self._watched.append(spinner)
 
-    def listen(self, topic: str, message_type: type[Any], depth: int = 100) -> None:
+    def listen(self, topic: str, message_type: type[Any], qos: QoSProfile | int = 100) -> None:
         """Keep what comes on a topic from now on."""
         callback = partial(self._keep, topic)
-        self._spinner.call(lambda: self.node.create_subscription(message_type, topic, callback, depth))
+        self._spinner.call(lambda: self.node.create_subscription(message_type, topic, callback, qos))
 
     def listen_to_node(self, *cameras: str, topics: Iterable[str] = (*TOPICS, *NODE_TOPICS)) -> None:
         """Keep these outputs of da3_node for these cameras; topics of cameras are named without the prefix."""
@@ -76,6 +80,14 @@ class Recorder:
         self.wait_until(future.done, f"the answer of {name}")
         return future.result()
 
+    def settle(self) -> None:
+        """Take in everything that was published in this process before now."""
+        self._spinner.call(_nothing)
+        received = -1
+        # Every turn of the executor takes one message per subscription.
+        while received != (received := sum(map(len, self._messages.values()))):
+            self._spinner.call(_nothing)
+
     def messages(self, topic: str) -> list[Any]:
         """All messages of a topic, in the order of their coming."""
         with self._changed:
@@ -91,7 +103,7 @@ class Recorder:
     def warnings(self, *words: str, level: bytes | int = Log.WARN) -> list[str]:
         """What da3_node has logged at this level or above and holds all these words."""
         least = level if isinstance(level, int) else level[0]
-        logged = [log for log in self.messages("/rosout") if log.level >= least and log.name.startswith(NODE)]
+        logged = [log for log in self.messages("/rosout") if log.level >= least and log.name == self._observed_logger]
         return [log.msg for log in logged if all(word in log.msg for word in words)]
 
     def wait_until(self, is_done: Callable[[], Any], what: str = "the condition", timeout_s: float = TIMEOUT_S) -> None:

@@ -11,14 +11,15 @@ from lifecycle_msgs.srv import GetState
 from std_srvs.srv import SetBool, Trigger
 
 from da3_ros.msg import WindowStatus
+from da3_ros.nodes.camera_outputs import TOPICS
 from test.graph.harness import Graph, RunningNode, dropped
 
-OURS = ("depth", "rgb", "pose", "status", "odom", "path", "diagnostics", "/tf")
+OURS = (*TOPICS, "status", "odom", "path", "/diagnostics", "/tf")
 
 
 def topics_of(node: RunningNode) -> list[str]:
     """What the node itself publishes, without what rclpy publishes for every node."""
-    return [topic for topic in node.listeners() if any(word in topic for word in OURS)]
+    return [topic for topic in node.listeners() if topic.endswith(OURS)]
 
 
 def test_node_publishes_when_active_and_leaves_nothing_after_cleanup(graph: Graph) -> None:
@@ -52,16 +53,8 @@ def test_node_takes_and_publishes_frames_only_while_active(graph: Graph) -> None
     graph.recorder.wait_until(lambda: cameras.are_heard, "the connection of the cameras")
     status = graph.run(cameras, 5, 4)
 
-    stamps = [number for number in range(10) if number in numbers_on(graph, "front/depth/image_rect")]
-    assert stamps == [0, 1, 2, 3, 5, 6, 7, 8]
+    assert graph.numbers_on("front/depth/image_rect") == [0, 1, 2, 3, 5, 6, 7, 8]
     assert (status.frames_in, status.frames_published) == (4, 4)
-
-
-def numbers_on(graph: Graph, topic: str) -> set[int]:
-    """The numbers of the frames whose output has come on a topic."""
-    from test.graph.cameras import PERIOD_NS, START_NS
-
-    return {(stamp_ns - START_NS) // PERIOD_NS for stamp_ns in graph.recorder.by_stamp(topic)}
 
 
 def test_node_shuts_down_from_the_active_state(graph: Graph) -> None:
@@ -95,7 +88,7 @@ def test_reset_begins_a_new_track_and_counts_what_it_dropped(graph: Graph) -> No
     starts = [s.frames_in for s in graph.statuses() if s.tracking_state == WindowStatus.TRACKING_STARTED]
     assert starts == [1, 7]
     assert (status.frames_in, status.frames_published) == (10, 10)
-    assert numbers_on(graph, "front/depth/camera_info") == set(range(10))
+    assert graph.numbers_on("front/depth/camera_info") == [*range(10)]
 
 
 def test_reset_is_refused_with_a_reason_when_the_node_is_not_active(graph: Graph) -> None:
@@ -122,4 +115,4 @@ def test_disabled_node_counts_frames_and_does_no_work_until_enabled(graph: Graph
     status = graph.run(cameras, 8, 4)
 
     assert dropped(status) == {"disabled": 5}
-    assert numbers_on(graph, "front/depth/camera_info") == {0, 1, 2, 8, 9, 10, 11}
+    assert graph.numbers_on("front/depth/camera_info") == [0, 1, 2, 8, 9, 10, 11]

@@ -10,7 +10,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from da3_ros.model.camera_token import _encode, decode_cameras, invert_rigid, normalise_cameras
+from da3_ros.model.camera_token import decode_cameras, encode_cameras, invert_rigid, normalise_cameras
 from test.closeness import assert_close
 
 SIZE = (42, 70)
@@ -43,7 +43,7 @@ def _intrinsics(views: int) -> Tensor:
 def test_encoded_cameras_decode_to_themselves() -> None:
     camera_from_world = _random(50)
 
-    decoded, intrinsics = decode_cameras(_encode(camera_from_world, _intrinsics(50), SIZE), SIZE)
+    decoded, intrinsics = decode_cameras(encode_cameras(camera_from_world, _intrinsics(50), SIZE), SIZE)
 
     assert_close(decoded, camera_from_world)
     assert_close(intrinsics, _intrinsics(50))
@@ -55,7 +55,7 @@ def test_encoding_holds_for_half_turns_and_none(axis: tuple[int, int, int], angl
     direction = np.array(axis) / np.linalg.norm(axis)
     camera_from_world = _cameras(Rotation.from_rotvec(angle_rad * direction[None]))
 
-    encoded = _encode(camera_from_world, _intrinsics(1), SIZE)
+    encoded = encode_cameras(camera_from_world, _intrinsics(1), SIZE)
 
     quat_xyzw = encoded[0, 0, 3:7]
     assert quat_xyzw[3] >= 0
@@ -68,7 +68,7 @@ def test_encoding_is_the_world_pose_of_the_camera_in_published_order() -> None:
     world_from_camera = np.linalg.inv(camera_from_world[0].double().numpy())
     H, W = SIZE
 
-    encoded = _encode(camera_from_world, _intrinsics(3), SIZE)[0]
+    encoded = encode_cameras(camera_from_world, _intrinsics(3), SIZE)[0]
 
     assert_close(encoded[:, :3], world_from_camera[:, :3, 3])
     assert_close(encoded[:, 3:7], Rotation.from_matrix(world_from_camera[:, :3, :3]).as_quat(canonical=True))

@@ -8,7 +8,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from da3_ros.model.rope import GlobalRotary, global_rotary, local_rotary
@@ -22,6 +22,7 @@ def _noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+@settings(deadline=None)
 @given(
     rows=st.tuples(*[st.integers(0, 4)] * 2),
     cols=st.tuples(*[st.integers(0, 6)] * 2),

@@ -53,9 +53,9 @@ def aligner(max_rejected: int = 3) -> WindowAligner:
     return WindowAligner(lambda window, prediction: START, max_rejected)
 
 
-def chain(world: OracleWorld, firsts: list[int], size: int = 4) -> list[AlignmentReport]:
+def chain(world: OracleWorld, firsts: list[int], size: int = 4, max_rejected: int = 3) -> list[AlignmentReport]:
     windows = [window_at(world, first, size) for first in firsts]
-    chained = aligner()
+    chained = aligner(max_rejected)
     return [chained.add(window, predict(world, window)) for window in windows]
 
 
@@ -151,8 +151,8 @@ def test_garbage_pixels_do_not_move_the_alignment() -> None:
     assert_same(world_from_truth(world, reports, 2), world_from_truth(world, reports, 0), 1e-3)
 
 
-def garbage_depth(prediction: Prediction) -> Prediction:
-    noise = np.random.default_rng(5).uniform(0.1, 10.0, prediction.depth.shape)
+def garbage_depth(prediction: Prediction, seed: int = 5) -> Prediction:
+    noise = np.random.default_rng(seed).uniform(0.1, 10.0, prediction.depth.shape)
     return replace(prediction, depth=noise.astype(np.float32))
 
 
@@ -216,6 +216,14 @@ def test_new_segment_begins_after_too_many_rejected_windows() -> None:
     assert [report.ok for report in reports] == [True, False, False, False, True]
     assert reports[4].new_segment
     assert reports[4].reason.startswith("lost after 3 rejected windows: the depths of only")
+
+
+def test_good_window_ends_the_count_of_rejected_ones() -> None:
+    world = OracleWorld(ONE, curve, spoil=lambda k, p: p if k in (0, 3) else garbage_depth(p, seed=k))
+
+    reports = chain(world, [0, 1, 1, 1, 2, 2], max_rejected=2)
+
+    assert [report.ok for report in reports] == [True, False, False, True, False, False]
 
 
 def test_new_segment_begins_when_nothing_is_shared() -> None:

@@ -22,6 +22,21 @@ from test.streaming.piping import balance, feed_all, pipeline_of, set_results
 LONG_S = 30.0
 
 
+def test_set_that_was_skipped_is_not_handed_out_after_a_newer_one() -> None:
+    world = OracleWorld(ONE, curve)
+    pipeline = pipeline_of(world)
+    indices = []
+    for first, sets in ((0, 4), (4, 3), (7, 1)):
+        for frame in world.frames(sets, first):
+            pipeline.push(frame)
+        window = pipeline.take(0.0)
+        assert window is not None
+        indices.append([new.frame_set.index for new in pipeline.process(window).new_sets])
+
+    assert indices == [[0, 1, 2, 3], [5, 6], [7]]
+    assert pipeline.counters().dropped == {"superseded": 1}
+
+
 class EngineTroubleError(Exception):
     """What an engine might raise."""
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 
+from da3_ros.streaming.frame import Frame
 from da3_ros.streaming.synchronizer import MissingCamera, Synchronizer
 from test.streaming.deliveries import (
     CAMERAS,
@@ -32,6 +33,31 @@ def test_bag_loop_costs_at_most_the_frames_around_the_jump(policy: MissingCamera
     assert mixed(sets) == 0
     assert sum(len(frame_set.frames) == 4 for frame_set in sets) >= 590
     assert synchronizer.dropped["time_jump"] > 0
+
+
+def test_old_frames_after_a_jump_cost_no_new_ones() -> None:
+    def stamped(camera: str, *triggers: int) -> list[Frame]:
+        return [frame(camera, EPOCH_NS + trigger * PERIOD_NS) for trigger in triggers]
+
+    before = triggered(range(50), "ab")
+    # Camera a has looped, b is two triggers behind; then both go on.
+    around = stamped("a", 0, 1) + stamped("b", 50, 51) + stamped("b", 0, 1)
+    synchronizer = Synchronizer("ab")
+
+    sets = run(synchronizer, before + around + triggered(range(2, 20), "ab"))
+
+    assert [round((s.stamp_ns - EPOCH_NS) / PERIOD_NS) for s in sets] == [*range(50), *range(20)]
+    assert synchronizer.dropped == {"time_jump": 2}
+
+
+def test_camera_with_a_clock_of_its_own_does_not_silence_the_others() -> None:
+    frames = triggered(range(100), "ab")
+    frames = [frame("a", f.stamp_ns - EPOCH_NS // 2) if f.camera == "a" and k > 80 else f for k, f in enumerate(frames)]
+    synchronizer = Synchronizer("ab", missing_camera="partial")
+
+    sets = run(synchronizer, frames)
+
+    assert sum(f.camera == "b" for s in sets[-60:] for f in s.frames) >= 30
 
 
 @pytest.mark.parametrize("policy", ["drop", "wait"])
@@ -108,6 +134,13 @@ def test_few_frames_are_matched_at_the_end_when_no_period_could_be_measured() ->
     (only,) = run(Synchronizer(CAMERAS), frames)
 
     assert only.frames == tuple(frames)
+
+
+def test_frames_far_apart_are_not_matched_at_the_end() -> None:
+    synchronizer = Synchronizer("ab")
+
+    assert run(synchronizer, [frame("a", EPOCH_NS), frame("b", EPOCH_NS + 80 * MS)]) == []
+    assert synchronizer.dropped == {"missing_camera": 1, "unmatched": 1}
 
 
 def test_duplicate_and_late_frames_are_counted_apart() -> None:
