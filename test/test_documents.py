@@ -145,6 +145,7 @@ def test_services_are_what_the_node_offers(node: Da3Node) -> None:
     ours = {name: type_ for name, type_ in offered.items() if type_.startswith("std_srvs/")}
 
     assert documented("## Services") == ours
+    assert f"{node.get_name()}/set_parameters" in offered  # rclpy's own, which dynamic parameters need
 
 
 def test_diagnostics_are_what_the_node_reports() -> None:
@@ -190,12 +191,14 @@ def test_tree_in_architecture_is_the_tree() -> None:
 
 
 def dependencies() -> set[str]:
+    """What package.xml, setup.py and the environment's list name, versions and extras cut off."""
     manifest = re.findall(r"<\w*depend>([^<]+)<", (ROOT / "package.xml").read_text())
-    python = re.findall(r'"([A-Za-z_-]+)(?:[<>=][^"]*)?"[,\]]', (ROOT / "setup.py").read_text().split("extras_require")[0])
-    extras = re.search(r'extras_require=.*?\[(.*?)\]', (ROOT / "setup.py").read_text())
-    assert extras
-    environment = re.findall(r"^([A-Za-z][\w-]*)", (ROOT / "underlay" / "requirements.txt").read_text(), re.MULTILINE)
-    return {*manifest, *python, *re.findall(r'"([\w-]+)', extras[1]), *environment}
+    setup = ast.parse((ROOT / "setup.py").read_text())
+    keywords = [node for node in ast.walk(setup) if isinstance(node, ast.keyword)]
+    lists = [list_ for k in keywords if k.arg in ("install_requires", "extras_require") for list_ in ast.walk(k.value)]
+    python = [item for list_ in lists if isinstance(list_, ast.List) for item in ast.literal_eval(list_)]
+    environment = re.findall("^[A-Za-z].*", (ROOT / "underlay" / "requirements.txt").read_text(), re.MULTILINE)
+    return {re.split(r"[\s<>=\[]", name, maxsplit=1)[0] for name in (*manifest, *python, *environment)}
 
 
 def test_every_dependency_is_explained_in_contributing() -> None:

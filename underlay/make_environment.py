@@ -35,6 +35,7 @@ UNDERLAY = ROOT / "underlay"
 REQUIREMENTS, CONSTRAINTS, REFERENCE = (
     UNDERLAY / name for name in ("requirements.txt", "constraints.txt", "reference.txt")
 )
+EXECUTABLES = ("__main__.py", "nodes/da3_node.py", "nodes/image_source_node.py")
 PACKAGES = ("tf2_msgs", "tf2_ros", "message_filters", "sensor_msgs_py")
 
 
@@ -145,9 +146,11 @@ def mend_cmake_paths() -> None:
 
 
 def built_files() -> list[Path]:
-    """What the build reads. Not our Python files: they are linked, and run from the source tree."""
+    """What the build reads. Of our Python files only the executables: the others are linked to the source tree."""
     folders = [UNDERLAY / name for name in PACKAGES] + [ROOT / name for name in ("msg", "launch", "config")]
-    files = [ROOT / "CMakeLists.txt", ROOT / "package.xml", *(file for folder in folders for file in folder.rglob("*"))]
+    executables = [ROOT / "da3_ros" / name for name in EXECUTABLES]
+    files = [ROOT / "CMakeLists.txt", ROOT / "package.xml", *executables]
+    files += [file for folder in folders for file in folder.rglob("*")]
     return sorted(file for file in files if file.is_file() and "__pycache__" not in file.parts)
 
 

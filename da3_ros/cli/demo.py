@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from da3_ros.cli.main import CommandError
+from da3_ros.cli.node_process import NodeProcess, isolate
+from da3_ros.cli.recorder import Recorder
 from da3_ros.cli.report import Report, Truth
 from da3_ros.sources.source import Source, SourceError, open_source
 
@@ -51,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="da3-small", help="architecture of the network (default: da3-small)")
     parser.add_argument("--allow-download", action="store_true", help="download weights that are not cached yet")
     parser.add_argument("--accept-noncommercial-license", action="store_true", help="for weights that need it")
-    parser.add_argument("--resolution", type=int, default=504, help="longest side the network sees (default: 504)")
+    parser.add_argument(
+        "--resolution", type=int, default=0, help="longest side that the engine sees (default: 504; simulation: 336)"
+    )
     parser.add_argument("--window-size", type=int, default=4, help="frame sets per window (default: 4)")
     parser.add_argument("--seconds", type=float, default=12.0, help="length of the simulation (default: 12)")
     parser.add_argument("--output", type=Path, default=Path("demo_out"), help="folder for the results")
@@ -59,9 +63,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Play, record, report."""
-    from da3_ros.cli.node_process import NodeProcess, isolate
-    from da3_ros.cli.recorder import Recorder
-
     plan = _plan(arguments)
     folder: Path = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,8 +70,12 @@ def run(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         recorder = Recorder(plan.source.cameras)
         stack.callback(recorder.close)
-        node = stack.enter_context(NodeProcess("da3_ros.nodes.da3_node", plan.node_parameters, folder))
-        player = stack.enter_context(NodeProcess("da3_ros.nodes.image_source_node", plan.source_parameters, folder))
+        # Two processes that render must not fight for the cores.
+        threads = 1 if plan.truth else 0
+        node = NodeProcess("da3_ros.nodes.da3_node", plan.node_parameters, folder, threads)
+        player = NodeProcess("da3_ros.nodes.image_source_node", plan.source_parameters, folder, threads)
+        stack.enter_context(node)
+        stack.enter_context(player)
         begin_s = time.monotonic()
         _follow(plan, recorder, node, player)
         elapsed_s = time.monotonic() - begin_s
@@ -82,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> _Plan:
     common = {
-        "process_resolution": arguments.resolution,
+        "process_resolution": arguments.resolution or (504 if arguments.input else 336),
         "window_size": arguments.window_size,
         "window_overlap": min(2, max(arguments.window_size - 1, 1)),
         "tf_mode": "cameras",
@@ -123,7 +128,7 @@ def _simulation_plan(arguments: argparse.Namespace, common: dict[str, Any]) -> _
     return _Plan(source, sets * len(source.cameras), player, node, simulation(0).truth)
 
 
-def _follow(plan: _Plan, recorder: Any, node: Any, player: Any) -> None:
+def _follow(plan: _Plan, recorder: Recorder, node: NodeProcess, player: NodeProcess) -> None:
     """Show progress until all frames are accounted for, or a node fails."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns) as progress:

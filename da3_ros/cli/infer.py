@@ -11,11 +11,16 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from da3_ros.cli.main import CommandError
-from da3_ros.sources.source import SourceError, open_source
+from da3_ros.sources.source import Source, SourceError, open_source
+
+if TYPE_CHECKING:
+    from da3_ros.cli.result_files import ResultFiles
+    from da3_ros.streaming.pipeline import Pipeline
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,46 +42,52 @@ def run(arguments: argparse.Namespace) -> int:
     """Every frame set through the pipeline, none dropped for time."""
     from da3_ros.cli.result_files import ResultFiles
     from da3_ros.inference.engine import EngineError
-    from da3_ros.inference.loading import load_estimator
-    from da3_ros.streaming.pipeline import Pipeline, StreamConfig
 
     try:
         source = open_source(arguments.input, arguments.rate)
-        engine = load_estimator(
-            arguments.model,
-            arguments.weights,
-            device=arguments.device,
-            process_resolution=arguments.resolution,
-            allow_download=arguments.allow_download,
-            accept_noncommercial_license=arguments.accept_noncommercial_license,
-        )
-        config = StreamConfig(
-            cameras=source.cameras,
-            slop_ns=20_000_000,
-            window_size=arguments.window_size,
-            window_stride=arguments.window_stride,
-            overlap=max(arguments.window_size - arguments.window_stride, 1),
-        )
+        pipeline = _pipeline(arguments, source.cameras)
+        files = ResultFiles(arguments.output, source.cameras)
+        _process(source, pipeline, files)
     except (SourceError, ValueError, EngineError) as error:
         raise CommandError(str(error)) from error
-    pipeline = Pipeline(config, engine, time.monotonic_ns)
-    files = ResultFiles(arguments.output, source.cameras)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress:
-        bar = progress.add_task("images", total=source.frame_count or None)
-        try:
-            for frame in source.play(None):
-                for result in pipeline.feed(frame):
-                    files.add(result)
-                progress.update(bar, completed=pipeline.counters().frames_published)
-            for result in pipeline.finish():
-                files.add(result)
-        except (SourceError, EngineError) as error:
-            raise CommandError(str(error)) from error
-        progress.update(bar, completed=pipeline.counters().frames_published)
     files.finish()
     account = pipeline.counters()
     dropped = ", ".join(f"{frames} {cause}" for cause, frames in account.dropped.items()) or "none"
     print(f"{account.frames_in} images in, {account.frames_published} written, dropped: {dropped}")
     print(f"Results are in {arguments.output}/")
     return 0
+
+
+def _pipeline(arguments: argparse.Namespace, cameras: tuple[str, ...]) -> Pipeline:
+    from da3_ros.inference.loading import load_estimator
+    from da3_ros.streaming.pipeline import Pipeline, StreamConfig
+
+    engine = load_estimator(
+        arguments.model,
+        arguments.weights,
+        device=arguments.device,
+        process_resolution=arguments.resolution,
+        allow_download=arguments.allow_download,
+        accept_noncommercial_license=arguments.accept_noncommercial_license,
+    )
+    config = StreamConfig(
+        cameras=cameras,
+        window_size=arguments.window_size,
+        window_stride=arguments.window_stride,
+        overlap=max(arguments.window_size - arguments.window_stride, 1),
+    )
+    return Pipeline(config, engine, time.monotonic_ns)
+
+
+def _process(source: Source, pipeline: Pipeline, files: ResultFiles) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("images", total=source.frame_count or None)
+        for frame in source.play(None):
+            for result in pipeline.feed(frame):
+                files.add(result)
+            account = pipeline.counters()
+            progress.update(bar, completed=account.frames_in - account.in_flight)
+        for result in pipeline.finish():
+            files.add(result)
+        progress.update(bar, completed=pipeline.counters().frames_in)

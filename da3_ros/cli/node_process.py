@@ -29,21 +29,32 @@ def isolate() -> None:
 
 
 class NodeProcess:
-    """One node, running while the context is open."""
+    """One node, running while the context is open.
 
-    def __init__(self, module: str, parameters: Mapping[str, Any], folder: Path) -> None:
+    Args:
+        module: to run.
+        parameters: of the node.
+        folder: for its log and its parameter file.
+        threads: of its numerical libraries; 0 for their own choice.
+    """
+
+    def __init__(self, module: str, parameters: Mapping[str, Any], folder: Path, threads: int = 0) -> None:
         self.name = module.rsplit(".", 1)[-1]
         self.log_file = folder / f"{self.name}.log"
         self._parameter_file = folder / f"{self.name}.yaml"
         self._module = module
         self._parameters = dict(parameters)
+        self._environment = {**os.environ, "OMP_NUM_THREADS": str(threads)} if threads else dict(os.environ)
 
     def __enter__(self) -> NodeProcess:
         self._parameter_file.write_text(yaml.safe_dump({"/**": {"ros__parameters": self._parameters}}))
         arguments = ["--ros-args", "--params-file", str(self._parameter_file)]
         with self.log_file.open("w") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self._module, *arguments], stdout=log, stderr=subprocess.STDOUT
+                [sys.executable, "-m", self._module, *arguments],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
             )
         return self
 

@@ -18,6 +18,7 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs_py import point_cloud2
 
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.rotation import FloatArray
@@ -115,7 +116,8 @@ class Recorder:
 
     def _on_points(self, record: CameraRecord, stamp_ns: int, message: PointCloud2) -> None:
         record.clouds += 1
-        points = np.frombuffer(message.data, np.float32).reshape(-1, 4)
+        fields = point_cloud2.read_points(message, skip_nans=False)
+        points = np.ascontiguousarray(fields).view(np.float32).reshape(-1, 4)  # x y z rgb
         known = points[np.isfinite(points[:, 2])]
         record.points.append(known[:: max(len(known) // self._points_per_cloud, 1)].copy())
         record.point_stamps.append(stamp_ns)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from da3_ros.cli.pictures import Panel, draw_top_view, draw_views
+from da3_ros.cli.pictures import Panel, TopView, draw_overview, draw_top_view, draw_views
 from da3_ros.cli.recorder import KEPT_PIXELS, Recorder
 from da3_ros.evaluation.depth_metrics import depth_errors, median_scale
 from da3_ros.evaluation.trajectory_metrics import trajectory_errors
@@ -45,7 +45,7 @@ class Report:
         self.summary: dict[str, Any] = {
             "frames_sent": frames_sent,
             "elapsed_s": round(elapsed_s, 2),
-            **_counts(status),
+            **_counts(recorder),
             **_latencies(recorder),
         }
         self._true_from_odom = Sim3.identity()
@@ -55,8 +55,13 @@ class Report:
 
     def write(self, folder: Path) -> None:
         """summary.json and the pictures."""
-        self._draw_views(folder)
-        self._draw_cloud(folder)
+        panels, top_view = self._panels(), self._top_view()
+        if panels:
+            draw_views(folder / "views.png", panels, self._unit)
+        if top_view:
+            draw_top_view(folder / "cloud_from_above.png", top_view)
+        if panels and top_view:
+            draw_overview(folder / "overview.png", panels, top_view)
         (folder / "summary.json").write_text(json.dumps(self.summary, indent=2) + "\n")
         self._folder = folder
 
@@ -97,7 +102,11 @@ class Report:
         of_reference = [key.camera == views[0][0].camera for key, _ in views]
         steps = np.diff(true_poses[of_reference][:, :3, 3], axis=0)
         self.summary |= {
-            "depth_abs_rel": scaled.abs_rel,
+            "queue_p50_ms": "  waiting p50 (ms)",
+    "engine_p50_ms": "  engine p50 (ms)",
+    "alignment_p50_ms": "  alignment p50 (ms)",
+    "publish_p50_ms": "  publishing p50 (ms)",
+    "depth_abs_rel": scaled.abs_rel,
             "depth_rmse_m": scaled.rmse,
             "depth_coverage": scaled.coverage,
             "trajectory_ate_m": errors.ate_rmse,
@@ -106,18 +115,19 @@ class Report:
             "scale_drift": _scale_drift(predicted, true, len(views)),
         }
 
-    def _draw_views(self, folder: Path) -> None:
-        metric = self._truth is not None
-        scale = np.float32(self._true_from_odom.scale)
-        panels = []
-        for camera, record in self._recorder.cameras.items():
-            if record.image and record.depth and record.confidence:
-                panels.append(Panel(camera, record.image[1], record.depth[1] * scale, record.confidence[1]))
-        if panels:
-            unit = "m, scaled to truth" if metric else "units of the first window"
-            draw_views(folder / "views.png", panels, "The newest frame set", unit)
+    @property
+    def _unit(self) -> str:
+        return "m, scaled to truth" if self._true_poses else "units of the first window"
 
-    def _draw_cloud(self, folder: Path) -> None:
+    def _panels(self) -> list[Panel]:
+        scale = np.float32(self._true_from_odom.scale)
+        return [
+            Panel(camera, record.image[1], record.depth[1] * scale, record.confidence[1])
+            for camera, record in self._recorder.cameras.items()
+            if record.image and record.depth and record.confidence
+        ]
+
+    def _top_view(self) -> TopView | None:
         points, colours = [], []
         for record in self._recorder.cameras.values():
             for stamp_ns, cloud in zip(record.point_stamps, record.points, strict=True):
@@ -126,24 +136,27 @@ class Report:
                     points.append(self._true_from_odom.apply(cloud[:, :3] @ pose[:3, :3].T + pose[:3, 3]))
                     colours.append(np.ascontiguousarray(cloud[:, 3:]).view(np.uint8)[:, 2::-1])
         if not points:
-            return
-        reference = next(iter(self._recorder.cameras))
-        record = self._recorder.cameras[reference]
-        centres = np.stack([record.poses[stamp_ns][:3, 3] for stamp_ns in sorted(record.poses)])
+            return None
+        return TopView(np.concatenate(points), np.concatenate(colours), self._paths(), self._unit)
+
+    def _paths(self) -> dict[str, FloatArray]:
+        """Positions of the reference camera: estimated, and true when that is known."""
+        reference, record = next(iter(self._recorder.cameras.items()))
+        stamps = sorted(record.poses)
+        centres = np.stack([record.poses[stamp_ns][:3, 3] for stamp_ns in stamps])
         paths = {f"estimated ({reference})": self._true_from_odom.apply(centres)}
-        true = [self._true_poses.get(ViewKey(reference, stamp_ns)) for stamp_ns in sorted(record.poses)]
-        if all(view is not None for view in true):
-            paths["true"] = np.stack([view.world_from_camera[:3, 3] for view in true if view is not None])
-        unit = "m" if self._true_poses else "units of the first window"
-        cloud, colour = _below_ceiling(points, colours)
-        draw_top_view(folder / "cloud_from_above.png", cloud, colour, paths, "Cloud and trajectory from above", unit)
+        true = [self._true_poses.get(ViewKey(reference, stamp_ns)) for stamp_ns in stamps]
+        known = [view.world_from_camera[:3, 3] for view in true if view is not None]
+        if known:
+            paths["true"] = np.stack(known)
+        return paths
 
 
 _LABELS = {
     "frames_sent": "images sent",
     "elapsed_s": "time (s)",
     "frames_in": "images in",
-    "frame_sets": "frame sets (windows' newest)",
+    "frame_sets": "frame sets published",
     "windows": "windows",
     "frames_published": "images published",
     "frames_in_flight": "images still under way",
@@ -159,12 +172,14 @@ _LABELS = {
 }
 
 
-def _counts(status: Any) -> dict[str, Any]:
+def _counts(recorder: Recorder) -> dict[str, Any]:
+    status = recorder.status
     if status is None:
         return {"frames_in": 0, "frames_published": 0, "dropped": {}}
     return {
         "frames_in": int(status.frames_in),
-        "windows": int(status.index) + 1,
+        "frame_sets": sum(status.new_frame_sets for status in recorder.statuses),
+        "windows": len(recorder.statuses),
         "frames_published": int(status.frames_published),
         "frames_in_flight": int(status.frames_in_flight),
         "dropped": {cause: int(n) for cause, n in zip(status.drop_causes, status.drop_counts, strict=True)},
@@ -187,13 +202,6 @@ def _scale_drift(predicted: npt.NDArray[Any], true: npt.NDArray[Any], views: int
     """Scale of the last quarter of the run over that of the first: 1 when it is constant."""
     quarter = len(predicted) // 4
     return median_scale(predicted[-quarter:], true[-quarter:]) / median_scale(predicted[:quarter], true[:quarter])
-
-
-def _below_ceiling(points: list[FloatArray], colours: list[Any]) -> tuple[FloatArray, npt.NDArray[np.uint8]]:
-    """All points but the uppermost, so that one can look into the room."""
-    cloud, colour = np.concatenate(points), np.concatenate(colours)
-    kept = cloud[:, 2] < np.percentile(cloud[:, 2], 99) - 0.15 * np.ptp(np.percentile(cloud[:, 2], (1, 99)))
-    return cloud[kept], colour[kept]
 
 
 def _text(value: Any) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from da3_ros.cli.pictures import Panel, draw_top_view, draw_views
+from da3_ros.cli.pictures import Panel, TopView, draw_top_view, draw_views
 from da3_ros.geometry.cloud import DepthFilter, clean_depth, organised_cloud
 from da3_ros.geometry.rotation import FloatArray, quat_xyzw_from_matrix
 from da3_ros.streaming.results import SetResult, ViewResult, WindowResult
@@ -57,12 +57,10 @@ class ResultFiles:
             for view in self._newest.views
         ]
         unit = "units of the first window"
-        draw_views(self._folder / "views.png", panels, "The newest frame set", unit)
-        reference = self._cameras[0]
-        path = np.stack([pose[:3, 3] for _, pose in self._poses[reference]])
-        draw_top_view(
-            self._folder / "cloud_from_above.png", points, colours, {reference: path}, "Cloud from above", unit
-        )
+        draw_views(self._folder / "views.png", panels, unit)
+        path = np.stack([pose[:3, 3] for _, pose in self._poses[self._cameras[0]]])
+        top_view = TopView(points, colours, {self._cameras[0]: path}, unit)
+        draw_top_view(self._folder / "cloud_from_above.png", top_view)
 
     def _add_view(self, view: ViewResult) -> None:
         camera, stamp_ns = view.frame.camera, view.frame.stamp_ns

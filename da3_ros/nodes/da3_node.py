@@ -88,7 +88,7 @@ class Da3Node(LifecycleNode):
         self._diagnostics = self.create_publisher(
             DiagnosticArray, "/diagnostics", 10, qos_overriding_options=overridable()
         )
-        self._services = [
+        self._offered_services = [
             self.create_service(Trigger, "~/reset", self._on_reset),
             self.create_service(SetBool, "~/set_enabled", self._on_set_enabled),
         ]
@@ -145,7 +145,7 @@ class Da3Node(LifecycleNode):
         self._engine = None
         self._outputs.destroy()
         self.destroy_publisher(self._diagnostics)
-        for service in self._services:
+        for service in self._offered_services:
             self.destroy_service(service)
 
     def _push(self, frame: Frame) -> None:

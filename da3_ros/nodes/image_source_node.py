@@ -130,7 +130,8 @@ class ImageSourceNode(Node):
         except SourceError as error:
             _log.error("the source ended early: %s", error)
         for publisher in self._images.values():
-            publisher.wait_for_all_acked(DELIVERY_TIMEOUT)
+            if not self._stopping.is_set():
+                publisher.wait_for_all_acked(DELIVERY_TIMEOUT)
         self.finished.set()
 
     def _play_once(self) -> None:

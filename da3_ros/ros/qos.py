@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from message_filters import SimpleFilter
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
@@ -43,13 +44,15 @@ def common_reliability(offered: Iterable[ReliabilityPolicy]) -> ReliabilityPolic
     return ReliabilityPolicy.RELIABLE if all_reliable else ReliabilityPolicy.BEST_EFFORT
 
 
-class AdaptiveSubscription:
+class AdaptiveSubscription(SimpleFilter):
     """A subscription that is reliable when all publishers of its topic are, else best effort.
 
     A best-effort subscription loses large images between processes, and a reliable one never connects to a
     best-effort publisher. So it starts reliable, turns best effort when the middleware reports an incompatible
     publisher, and looks at the publishers once per `period_s` of steady time for the way back. Without publishers it
     stays as it is. For nodes spun by a single-threaded executor.
+
+    A filter of message_filters: more callbacks can be connected, and other filters behind it.
 
     The parameter `qos_overrides.<topic>.subscription.reliability` fixes it to `reliable` or `best_effort`; history
     and depth can be overridden as for any subscription.
@@ -75,10 +78,12 @@ class AdaptiveSubscription:
         Raises:
             ValueError: when the reliability override is none of adapt, reliable and best_effort.
         """
+        super().__init__()
+        self.registerCallback(callback)
         self.topic = node.resolve_topic_name(topic)
         self.recreations = 0
         self._node = node
-        self._arguments = (message_type, topic, callback)
+        self._arguments = (message_type, topic)
         self._depth = depth
         policy = _reliability_parameter(node, self.topic)
         self._adapts = policy == _ADAPT
@@ -100,12 +105,12 @@ class AdaptiveSubscription:
         self._node.destroy_subscription(self._subscription)
 
     def _subscribe(self) -> Subscription:
-        message_type, topic, callback = self._arguments
+        message_type, topic = self._arguments
         profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=self._depth, reliability=self.reliability)
         return self._node.create_subscription(
             message_type,
             topic,
-            callback,
+            self.signalMessage,
             profile,
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=lambda _: self._refused.trigger()),
             # Not reliability: rclpy would bring the first subscription's back on every later one.

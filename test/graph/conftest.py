@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec

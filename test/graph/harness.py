@@ -10,13 +10,13 @@ from itertools import count
 from typing import Any
 
 import rclpy
+from da3_ros.msg import WindowStatus
 from rclpy.context import Context
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import ReliabilityPolicy
 
 from da3_ros.geometry.rotation import FloatArray
-from da3_ros.msg import WindowStatus
 from da3_ros.nodes.da3_node import Da3Node
 from da3_ros.ros.stamps import to_ns
 from da3_ros.streaming.ledger import Counters

@@ -11,6 +11,7 @@ from functools import partial
 from threading import Condition
 from typing import Any
 
+from da3_ros.msg import WindowStatus
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry, Path
 from rcl_interfaces.msg import Log
@@ -18,7 +19,6 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from tf2_msgs.msg import TFMessage
 
-from da3_ros.msg import WindowStatus
 from da3_ros.nodes.camera_outputs import TOPICS
 from da3_ros.ros.stamps import to_ns
 from test.graph.spinner import TIMEOUT_S, Spinner

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from da3_ros.msg import WindowStatus
+
 from da3_ros.ros.camera_messages import to_camera
 from test.graph.cameras import CAMERA, Cameras, image_message, info_message
 from test.graph.harness import Graph, RunningNode, dropped

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import threading
 
+from da3_ros.msg import WindowStatus
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 from std_srvs.srv import SetBool, Trigger
 
-from da3_ros.msg import WindowStatus
 from da3_ros.nodes.camera_outputs import TOPICS
 from test.graph.harness import Graph, RunningNode, dropped
 

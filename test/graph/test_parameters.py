@@ -24,7 +24,7 @@ def change(graph: Graph, name: str, value: Any) -> SetParametersResult:
     return result
 
 
-@pytest.mark.parametrize(("name", "value"), [("max_depth", 1.5), ("min_depth", 2.5), ("min_confidence", 6.0)])
+@pytest.mark.parametrize(("name", "value"), [("max_depth", 0.5), ("min_depth", 1.5), ("min_confidence", 6.0)])
 def test_filter_takes_effect_with_the_next_window_when_it_changes(graph: Graph, name: str, value: float) -> None:
     graph.recorder.listen_to_node("front", topics=[DEPTH, STATUS])
     graph.active_node(cameras=["front"])
