@@ -131,9 +131,7 @@ def _range(values: npt.NDArray[np.float32]) -> tuple[float, float]:
 
 
 def _with_invalid(name: str) -> mpl.colors.Colormap:
-    colour_map = mpl.colormaps[name].copy()
-    colour_map.set_bad(INVALID)
-    return colour_map
+    return mpl.colormaps[name].with_extremes(bad=INVALID)
 
 
 def _save(figure: Figure, file: Path) -> None:

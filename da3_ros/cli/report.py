@@ -88,7 +88,8 @@ class Report:
         if not views:
             return
         for key, _ in views:
-            self._true_poses[key] = truth(key, self._recorder.cameras[key.camera].cameras[key.stamp_ns])
+            camera = self._recorder.cameras[key.camera].cameras[key.stamp_ns]
+            self._true_poses[key] = truth(key, _of_kept_pixels(camera))
         true_poses = np.stack([self._true_poses[key].world_from_camera for key, _ in views])
         try:
             errors = trajectory_errors(np.stack([pose for _, pose in views]), true_poses)
@@ -96,17 +97,13 @@ class Report:
             return
         self._true_from_odom = errors.true_from_estimated
         depths = [self._recorder.cameras[key.camera].depths[key.stamp_ns] for key, _ in views]
-        true_depths = [self._true_poses[key].depth[::KEPT_PIXELS, ::KEPT_PIXELS] for key, _ in views]
+        true_depths = [self._true_poses[key].depth for key, _ in views]
         predicted, true = np.concatenate([d.ravel() for d in depths]), np.concatenate([d.ravel() for d in true_depths])
         scaled = depth_errors(predicted * median_scale(predicted, true), true)
         of_reference = [key.camera == views[0][0].camera for key, _ in views]
         steps = np.diff(true_poses[of_reference][:, :3, 3], axis=0)
         self.summary |= {
-            "queue_p50_ms": "  waiting p50 (ms)",
-    "engine_p50_ms": "  engine p50 (ms)",
-    "alignment_p50_ms": "  alignment p50 (ms)",
-    "publish_p50_ms": "  publishing p50 (ms)",
-    "depth_abs_rel": scaled.abs_rel,
+            "depth_abs_rel": scaled.abs_rel,
             "depth_rmse_m": scaled.rmse,
             "depth_coverage": scaled.coverage,
             "trajectory_ate_m": errors.ate_rmse,
@@ -162,6 +159,10 @@ _LABELS = {
     "frames_in_flight": "images still under way",
     "latency_p50_ms": "latency p50 (ms, stamp to publication)",
     "latency_p95_ms": "latency p95 (ms)",
+    "queue_p50_ms": "  waiting p50 (ms)",
+    "engine_p50_ms": "  engine p50 (ms)",
+    "alignment_p50_ms": "  alignment p50 (ms)",
+    "publish_p50_ms": "  publishing p50 (ms)",
     "depth_abs_rel": "depth error (mean relative, one scale)",
     "depth_rmse_m": "depth error (RMS, m)",
     "depth_coverage": "depth coverage",
@@ -170,6 +171,14 @@ _LABELS = {
     "trajectory_length_m": "path length (m)",
     "scale_drift": "scale drift (last quarter / first)",
 }
+
+
+def _of_kept_pixels(camera: PinholeCamera) -> PinholeCamera:
+    """The camera whose pixels are the ones that the recorder kept: the same rays, so truth costs a 64th."""
+    step = KEPT_PIXELS
+    height, width = camera.size
+    fx, fy, cx, cy = (value / step for value in (camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px))
+    return PinholeCamera((-(-height // step), -(-width // step)), fx, fy, cx, cy)
 
 
 def _counts(recorder: Recorder) -> dict[str, Any]:

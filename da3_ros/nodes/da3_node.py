@@ -11,6 +11,7 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
+import cv2
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
@@ -25,6 +26,7 @@ from da3_ros.nodes import health
 from da3_ros.nodes.camera_input import CameraInput
 from da3_ros.nodes.engines import make_engine
 from da3_ros.nodes.inference_thread import InferenceThread
+from da3_ros.nodes.memory import keep_freed_memory
 from da3_ros.nodes.result_publisher import ResultPublisher
 from da3_ros.nodes.rig_lookup import RigLookup
 from da3_ros.ros.diagnostics import RateMeter, diagnostics_message
@@ -236,6 +238,8 @@ def _stream_config(params: NodeParams) -> StreamConfig:
 
 def main() -> int:
     """Run the node until it is told to end."""
+    keep_freed_memory()
+    cv2.setNumThreads(1)  # its idle threads spin beside the network's, and images of this size gain nothing
     rclpy.init()
     node = Da3Node()
     try:

@@ -21,8 +21,10 @@ from da3_ros.geometry.sim3 import rigid_inverse
 from da3_ros.simulation.hits import EDGE_SHIFTS_PX, Hits, cast_edges, cast_pixels
 from da3_ros.simulation.primitives import SHAPES
 from da3_ros.simulation.room import Room
-from da3_ros.simulation.shading import colour, face_points
+from da3_ros.simulation.shading import Samples, colour, face_points
 from da3_ros.simulation.surface_look import SurfaceLook, build_look
+
+RUN = 80_000  # samples shaded at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,21 +88,31 @@ class RayCaster:
 
     def _image(self, hits: Hits, look: SurfaceLook) -> npt.NDArray[np.uint8]:
         """(H, W, 3) uint8."""
-        camera, samples = hits.camera, hits.samples()
+        camera = hits.camera
         pixel_rad = float((camera.fx_px * camera.fy_px) ** -0.5)
-        points = face_points(samples, hits.unit_from_camera, look)
-        image = colour(samples, points, look, pixel_rad)
-        edges = _edge_pixels(points.face.reshape(camera.size))
+        face, image = _shaded(hits.samples(), hits, look, pixel_rad)
+        edges = _edge_pixels(face.reshape(camera.size))
         if len(edges):
             samples = cast_edges(hits, edges, self._shape_codes)
-            points = face_points(samples, hits.unit_from_camera, look)
-            four = colour(samples, points, look, pixel_rad / 2, smooth_levels=False)
+            _, four = _shaded(samples, hits, look, pixel_rad / 2, smooth_levels=False)
             first, second, third, fourth = four.reshape(3, len(EDGE_SHIFTS_PX), -1).unbind(1)
             image[:, edges] = ((first + second) + (third + fourth)) * 0.25
         pixels = (image * 255 + 0.5).to(torch.uint8).reshape(3, *camera.size).permute(1, 2, 0).contiguous()
         if hits.grid.blind is not None:
             pixels[hits.grid.blind] = 0
         return pixels.numpy()
+
+
+def _shaded(
+    samples: Samples, hits: Hits, look: SurfaceLook, spacing_rad: float, smooth_levels: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Faces (N,) and colours (3, N) of samples, a run at a time, which bounds the memory."""
+    faces, colours = [], []
+    for run in samples.split(RUN):
+        points = face_points(run, hits.unit_from_camera, look)
+        faces.append(points.face)
+        colours.append(colour(run, points, look, spacing_rad, smooth_levels))
+    return torch.cat(faces), torch.cat(colours, dim=1)
 
 
 def _edge_pixels(face: Tensor) -> Tensor:

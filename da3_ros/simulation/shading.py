@@ -8,6 +8,7 @@ nothing else: not on the batch, nor on how work is split among threads and vecto
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +37,11 @@ class Samples:
     y: Tensor
     depth: Tensor
     solid: Tensor
+
+    def split(self, size: int) -> Iterator[Samples]:
+        """The same in runs of at most `size` samples."""
+        planes = (self.x, self.y, self.depth, self.solid)
+        return (Samples(*parts) for parts in zip(*(plane.split(size) for plane in planes), strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

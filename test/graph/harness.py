@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import rclpy
 from da3_ros.msg import WindowStatus
 from rclpy.context import Context
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import ReliabilityPolicy
 
@@ -22,11 +24,13 @@ from da3_ros.ros.stamps import to_ns
 from da3_ros.streaming.ledger import Counters
 from da3_ros.streaming.odometry import BODY_FROM_OPTICAL
 from test.graph.cameras import PERIOD_NS, SIZE, START_NS, Cameras, stamp_of
+from test.graph.processes import Process
 from test.graph.recorder import STATUS, Recorder
 from test.graph.spinner import Spinner
 
 # rcl keeps one /rosout publisher per name of a node, and an earlier test's node may still hold it.
 _NUMBERS = count()
+Spun = TypeVar("Spun", bound=Node)
 QUICK: dict[str, Any] = {"engine": "null", "process_resolution": 56, "window_size": 4}
 
 
@@ -66,9 +70,11 @@ class Graph:
     def __init__(self, domain_id: int) -> None:
         self.context = Context()
         rclpy.init(context=self.context, domain_id=domain_id)
-        self._options = {"context": self.context, "namespace": f"/graph_{next(_NUMBERS)}"}
+        self.namespace = f"/graph_{next(_NUMBERS)}"
+        self._options = {"context": self.context, "namespace": self.namespace}
         self.recorder = Recorder(**self._options)
         self._closing: list[Any] = [self.recorder]
+        self._spinners: dict[Node, Spinner] = {}
 
     def node(self, **parameters: Any) -> RunningNode:
         """da3_node with these parameters, not configured."""
@@ -95,27 +101,46 @@ class Graph:
         self.recorder.wait_until(connected, "the connection of the recorder")
 
     def cameras(
-        self,
-        *names: str,
-        compressed: bool = False,
-        reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
-        base_from_camera: Mapping[str, FloatArray] | None = None,
+        self, *names: str, compressed: bool = False, base_from_camera: Mapping[str, FloatArray] | None = None
     ) -> Cameras:
-        """Cameras that the node listens to; reliable ones are connected to it.
+        """Cameras with these prefixes, to which the node has connected.
 
         Args:
             names: prefixes of their topics.
             compressed: publish JPEG.
-            reliability: of the publishers.
             base_from_camera: for TF, by name. If empty, the node waits a second for it before its first window; None
                 places all cameras at the base.
         """
+        cameras = self.unheard_cameras(*names, compressed=compressed)
+        cameras.place(dict.fromkeys(names, BODY_FROM_OPTICAL) if base_from_camera is None else base_from_camera)
+        self.recorder.wait_until(lambda: cameras.are_heard, "the connection of the cameras")
+        return cameras
+
+    def unheard_cameras(
+        self, *names: str, compressed: bool = False, reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE
+    ) -> Cameras:
+        """Cameras that nobody may listen to yet."""
         cameras = Cameras(names, compressed, reliability, **self._options)
         self._closing.insert(0, cameras)
-        cameras.place(dict.fromkeys(names, BODY_FROM_OPTICAL) if base_from_camera is None else base_from_camera)
-        if reliability == ReliabilityPolicy.RELIABLE:
-            self.recorder.wait_until(lambda: cameras.are_heard, "the connection of the cameras")
         return cameras
+
+    def spin(self, make: Callable[..., Spun]) -> Spun:
+        """Any other node, made with the options given to it, on a thread of its own."""
+        node = make(**self._options)
+        self._spinners[node] = spinner = Spinner(node)
+        self._closing.insert(0, spinner)
+        self.recorder.watch(spinner)
+        return node
+
+    def end(self, node: Node) -> None:
+        """Destroy a node that `spin` has made."""
+        self._spinners[node].close()
+
+    def process(self, module: str, arguments: list[str], folder: Path) -> Process:
+        """A process that ends with the test at the latest; what it prints goes to a file in the folder."""
+        process = Process(module, arguments, folder / f"{module}.txt")
+        self._closing.insert(0, process)
+        return process
 
     def ask(self, service_type: type[Any], name: str, request: Any) -> Any:
         """A service's answer."""
@@ -133,17 +158,26 @@ class Graph:
         """The status of every window so far whose newest set is the n-th."""
         return [status for status in self.statuses() if to_ns(status.header.stamp) == stamp_of(number)]
 
+    def wait_for_window(self, number: int, windows_before: int = 0) -> None:
+        """Wait for one more window whose newest set is the n-th."""
+        what = f"the window that ends with set {number}"
+        self.recorder.wait_until(lambda: len(self.windows(number)) > windows_before, what)
+
+    def wait_for_frames(self, node: RunningNode, frames: int) -> None:
+        """Wait until so many frames have come in at the node, usable or not."""
+        self.recorder.wait_until(lambda: node.counters().frames_in >= frames, f"{frames} frames at the node's input")
+        assert node.counters().frames_in == frames
+
     def run(self, cameras: Cameras, first: int, count: int, size: tuple[int, int] = SIZE) -> WindowStatus:
         """Send sets as fast as windows are done, and return the last window's status.
 
         The synchroniser of several cameras learns the period from three sets: they are sent together.
         """
         for number in range(first, first + count):
-            before = len(self.windows(number))
+            windows_before = len(self.windows(number))
             cameras.send_set(number, size)
             if number >= first + 2 or len(cameras.names) == 1:
-                what = f"the window that ends with set {number}"
-                self.recorder.wait_until(lambda: len(self.windows(number)) > before, what)
+                self.wait_for_window(number, windows_before)
         self.recorder.settle()
         return self.windows(first + count - 1)[-1]
 

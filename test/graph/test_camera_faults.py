@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from da3_ros.msg import WindowStatus
 
 from da3_ros.ros.camera_messages import to_camera
-from test.graph.cameras import CAMERA, Cameras, image_message, info_message
-from test.graph.harness import Graph, RunningNode, dropped
+from test.graph.cameras import CAMERA, Cameras, image_message, info_message, picture
+from test.graph.harness import Graph, dropped
+from test.graph.truth import rgb_of
 
 RIG = ("front", "left", "right")
 DEPTH, INFO, STATUS = "depth/image_rect", "depth/camera_info", "da3_node/status"
@@ -22,10 +24,6 @@ def send_without(cameras: Cameras, missing: str, number: int) -> None:
             cameras.send(camera, image_message(camera, number))
 
 
-def wait_for_frames(graph: Graph, node: RunningNode, frames: int) -> None:
-    graph.recorder.wait_until(lambda: node.counters().frames_in == frames, f"{frames} frames at the node's input")
-
-
 def test_other_cameras_go_on_when_one_stops_under_the_partial_policy(graph: Graph) -> None:
     graph.recorder.listen_to_node(*RIG, topics=[DEPTH, STATUS])
     node = graph.active_node(cameras=list(RIG), missing_camera="partial", diagnostics_period_s=0.1)
@@ -34,8 +32,9 @@ def test_other_cameras_go_on_when_one_stops_under_the_partial_policy(graph: Grap
 
     for number in range(4, 24):
         send_without(cameras, "left", number)
-        wait_for_frames(graph, node, 12 + 2 * (number - 3))
-    graph.recorder.wait_until(lambda: graph.windows(23), "the last window")
+        graph.wait_for_frames(node, 12 + 2 * (number - 3))
+    graph.wait_for_window(23)
+    graph.recorder.settle()
 
     account = node.counters()
     assert account.frames_in == 12 + 40 == account.frames_published + sum(account.dropped.values())
@@ -53,7 +52,7 @@ def test_nothing_half_is_published_when_a_camera_stops_under_the_drop_policy(gra
 
     for number in range(4, 24):
         send_without(cameras, "left", number)
-        wait_for_frames(graph, node, 12 + 2 * (number - 3))
+        graph.wait_for_frames(node, 12 + 2 * (number - 3))
     graph.recorder.wait_until(lambda: node.counters().in_flight == 0, "the decision about what was sent")
     status = graph.run(cameras, 24, 4)
 
@@ -70,7 +69,7 @@ def test_camera_that_joins_late_is_taken_in(graph: Graph) -> None:
     cameras = graph.cameras(*RIG)
     for number in range(12):
         send_without(cameras, "left", number)
-        wait_for_frames(graph, node, 2 * (number + 1))
+        graph.wait_for_frames(node, 2 * (number + 1))
     graph.recorder.wait_until(lambda: node.counters().in_flight == 0, "the decision about what was sent")
 
     status = graph.run(cameras, 12, 6)
@@ -154,3 +153,25 @@ def test_good_calibration_survives_a_bad_camera_info(graph: Graph) -> None:
     last = graph.recorder.messages(f"front/{INFO}")[-1]
     camera = to_camera(last, (last.height, last.width))
     assert camera == CAMERA.resized(camera.size)
+
+
+def test_cameras_of_different_sizes_are_cropped_to_one_about_their_middles(graph: Graph) -> None:
+    graph.recorder.listen_to_node("front", "left", topics=["rgb/image_rect", "rgb/camera_info", STATUS])
+    graph.active_node(cameras=["front", "left"], process_resolution=168)
+    cameras = graph.cameras("front", "left")
+    sizes = {"front": (120, 160), "left": (80, 160)}
+
+    for number in range(4):
+        for name, size in sizes.items():
+            cameras.send(name, image_message(name, number, size))
+    graph.wait_for_window(3)
+    graph.recorder.settle()
+
+    whole = {"front": (126, 168), "left": (84, 168)}
+    for name, size in sizes.items():
+        sent = cv2.resize(picture(name, 3, size), whole[name][::-1], interpolation=cv2.INTER_LINEAR)
+        message, info = (graph.recorder.messages(f"{name}/rgb/{topic}")[-1] for topic in ("image_rect", "camera_info"))
+        assert (message.height, message.width) == (info.height, info.width) == (84, 168)
+        cut = (whole[name][0] - 84) // 2
+        difference = rgb_of(message).astype(int) - sent[cut : cut + 84]
+        assert np.median(np.abs(difference)) <= 2

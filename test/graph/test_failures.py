@@ -34,6 +34,9 @@ class FailingEngine(NullEngine):
             raise self._error
         return super().estimate(*arguments, **options)
 
+    def wait_for_call(self, graph: Graph, number: int) -> None:
+        graph.recorder.wait_until(lambda: self.calls == number, f"call {number} of the engine")
+
 
 @pytest.mark.parametrize("error", [EngineError("no memory"), ValueError("bad"), RuntimeError("cuda"), MemoryError()])
 def test_next_window_comes_when_the_engine_fails_once(
@@ -47,7 +50,7 @@ def test_next_window_comes_when_the_engine_fails_once(
     graph.run(cameras, 0, 2)
 
     cameras.send_set(2)
-    graph.recorder.wait_until(lambda: engine.calls == 3, "the failing call")
+    engine.wait_for_call(graph, 3)
     status = graph.run(cameras, 3, 3)
 
     assert not dropped(status)
@@ -67,7 +70,7 @@ def test_frames_are_counted_as_failed_when_no_later_window_holds_them(
 
     for number in range(5):
         cameras.send_set(number)
-        graph.recorder.wait_until(lambda: engine.calls == number + 1, "the failing call")
+        engine.wait_for_call(graph, number + 1)
     status = graph.run(cameras, 5, 3)
 
     assert dropped(status) == {"engine_failed": 2}
@@ -121,7 +124,8 @@ def test_next_window_comes_when_publishing_fails_once(graph: Graph, monkeypatch:
 def test_configure_fails_with_one_sentence_when_a_parameter_cannot_be_used(
     graph: Graph, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, Any], words: list[str]
 ) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    if given.get("weights") == "auto":
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     if given.get("weights") == "broken.safetensors":
         broken = tmp_path / "broken.safetensors"
         broken.write_bytes(bytes(100))
@@ -135,3 +139,18 @@ def test_configure_fails_with_one_sentence_when_a_parameter_cannot_be_used(
     assert all(word in sentence for word in words), sentence
     assert "\n" not in sentence
     assert node.transition("shutdown")
+
+
+@pytest.mark.parametrize("topic", ["front/depth/points", "front/image_raw"])
+def test_activation_fails_with_one_sentence_when_a_quality_of_service_cannot_be_used(graph: Graph, topic: str) -> None:
+    kind = "subscription" if topic.endswith("image_raw") else "publisher"
+    name = f"qos_overrides.{graph.namespace}/{topic}.{kind}.reliability"
+    node = graph.node(cameras=["front"], **{name: "maybe"})
+
+    assert not (node.transition("configure") and node.transition("activate"))
+
+    graph.recorder.wait_until(lambda: graph.recorder.warnings(level=Log.ERROR), "the reason")
+    (sentence,) = graph.recorder.warnings(level=Log.ERROR)
+    assert "maybe" in sentence
+    assert topic in sentence
+    assert "Traceback" not in sentence

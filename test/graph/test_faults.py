@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from sensor_msgs.msg import CompressedImage, Image
+from std_srvs.srv import Trigger
 
 from da3_ros.ros.compressed_messages import jpeg_message
 from da3_ros.ros.stamps import header
@@ -71,7 +72,7 @@ def test_bad_images_are_counted_warned_about_once_and_skipped(
         message = image_message("front", number)
         spoil(message)
         cameras.send("front", message)
-    graph.recorder.wait_until(lambda: node.counters().frames_in == 5, "three bad images")
+    graph.wait_for_frames(node, 5)
     status = graph.run(cameras, 5, 2)
 
     assert dropped(status) == {cause: 3}
@@ -97,9 +98,9 @@ def test_bad_compressed_images_are_counted_warned_about_once_and_skipped(graph: 
         bad.data = spoilt.get(case, whole)
         bad.format = "16UC1; compressedDepth png" if case == "depth" else bad.format
         cameras.send("front", bad)
-    graph.recorder.wait_until(lambda: node.counters().frames_in == 3, "two bad images")
+    graph.wait_for_frames(node, 3)
     cameras.send("front", jpeg(3))
-    graph.recorder.wait_until(lambda: graph.windows(3), "the window of the last image")
+    graph.wait_for_window(3)
 
     cause = {"empty": "empty_image", "depth": "unknown_encoding"}.get(case, "corrupt_image")
     assert dropped(graph.windows(3)[0]) == {cause: 2}
@@ -127,14 +128,12 @@ def test_one_bad_image_costs_only_its_own_set_when_the_rig_has_several_cameras(g
 
 
 def test_images_of_every_size_are_taken_again_after_a_reset(graph: Graph) -> None:
-    from std_srvs.srv import Trigger
-
     graph.recorder.listen_to_node("front", topics=[DEPTH, STATUS])
     node = graph.active_node(cameras=["front"])
     cameras = graph.cameras("front")
     graph.run(cameras, 0, 2)
     cameras.send_set(2, size=(90, 160))
-    graph.recorder.wait_until(lambda: node.counters().frames_in == 3, "the image of another size")
+    graph.wait_for_frames(node, 3)
 
     assert graph.ask(Trigger, "da3_node/reset", Trigger.Request()).success
     status = graph.run(cameras, 3, 2, size=(90, 160))

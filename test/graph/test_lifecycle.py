@@ -110,7 +110,7 @@ def test_disabled_node_counts_frames_and_does_no_work_until_enabled(graph: Graph
     assert graph.ask(SetBool, "da3_node/set_enabled", SetBool.Request(data=False)).success
     for number in range(3, 8):
         cameras.send_set(number)
-    graph.recorder.wait_until(lambda: node.counters().frames_in == 8, "five ignored frames")
+    graph.wait_for_frames(node, 8)
     assert graph.ask(SetBool, "da3_node/set_enabled", SetBool.Request(data=True)).success
     status = graph.run(cameras, 8, 4)
 

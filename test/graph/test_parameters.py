@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from rcl_interfaces.msg import SetParametersResult
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
 
+from da3_ros.inference.null_engine import NullEngine
+from da3_ros.ros.params import NodeParams
 from test.graph.harness import Graph
 from test.graph.truth import floats_of
 
@@ -42,8 +45,6 @@ def test_filter_takes_effect_with_the_next_window_when_it_changes(graph: Graph, 
 
 
 def test_edge_filter_takes_effect_when_it_changes(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
-    from da3_ros.inference.null_engine import NullEngine
-
     estimate = NullEngine.estimate
 
     def with_a_step(engine: NullEngine, *arguments: Any, **options: Any) -> Any:
@@ -91,10 +92,6 @@ def test_change_is_refused_with_a_reason_and_without_effect(graph: Graph, name: 
 
 
 def test_every_parameter_describes_itself(graph: Graph) -> None:
-    from dataclasses import fields
-
-    from da3_ros.ros.params import NodeParams
-
     names = [field.name for field in fields(NodeParams)]
     graph.node()
 

@@ -5,18 +5,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from rclpy.qos import ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
 from da3_ros.nodes import camera_outputs, result_publisher
 from da3_ros.ros.compressed_messages import jpeg_message
 from da3_ros.ros.stamps import header
-from test.graph.cameras import frame_id_of, picture, stamp_of
+from test.graph.cameras import CAMERA, frame_id_of, info_message, picture, stamp_of
 from test.graph.harness import Graph
 from test.graph.recorder import ODOMETRY, PATH, STATUS
 from test.graph.truth import floats_of, rgb_of
@@ -63,7 +63,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         ([RGB], {"rgb_message": 3}),
         (["depth/confidence"], {"float_message": 3}),
         (["depth/points"], {"clean_depth": 3, "organised_cloud": 3, "cloud_message": 3}),
-        ([DEPTH, "depth/points"], dict.fromkeys(("clean_depth", "float_message", "organised_cloud", "cloud_message"), 3)),
+        (
+            [DEPTH, "depth/points"],
+            dict.fromkeys(("clean_depth", "float_message", "organised_cloud", "cloud_message"), 3),
+        ),
         (["depth/camera_info"], {"camera_info_message": 3}),
         (["pose"], {"pose_with_covariance_message": 3}),
         ([ODOMETRY], {"odometry_message": 3}),
@@ -109,7 +112,7 @@ def test_compressed_images_are_taken_when_asked_for(graph: Graph) -> None:
     smooth = np.repeat(np.arange(160, dtype=np.uint8)[None, :, None], 120, axis=0).repeat(3, axis=2)
 
     cameras.send("front", jpeg_message(smooth, header(stamp_of(0), frame_id_of("front"))))
-    graph.recorder.wait_until(lambda: graph.windows(0), "the window")
+    graph.wait_for_window(0)
 
     assert graph.numbers_on(f"front/{RGB}") == [0]
     columns = rgb_of(graph.recorder.messages(f"front/{RGB}")[0]).mean(axis=(0, 2))
@@ -129,8 +132,6 @@ def test_depth_is_in_whole_millimetres_with_zero_for_unknown_when_asked_for(grap
 
 
 def test_publisher_is_best_effort_when_the_user_says_so(graph: Graph) -> None:
-    from rclpy.qos import QoSProfile
-
     topic = graph.recorder.node.resolve_topic_name(f"front/{DEPTH}")
     qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
     graph.recorder.listen(f"front/{DEPTH}", camera_outputs.TOPICS[DEPTH], qos)
@@ -159,15 +160,13 @@ def test_unknown_pixels_are_nan_and_make_the_cloud_sparse(graph: Graph) -> None:
 
 
 def test_distorted_camera_is_rectified_and_its_outputs_have_no_distortion(graph: Graph) -> None:
-    from dataclasses import replace
-
-    from test.graph.cameras import CAMERA, info_message
-
     distorted = replace(CAMERA, distortion_model="plumb_bob", distortion=(-0.3, 0.1, 0.0, 0.0, 0.0))
     graph.recorder.listen_to_node("front", topics=[RGB, "rgb/camera_info", DEPTH, STATUS])
     graph.active_node(cameras=["front"], process_resolution=168)
     cameras = graph.cameras("front")
-    is_calibrated: Callable[[CameraInfo], bool] = lambda info: abs(info.k[0] - CAMERA.fx_px * 168 / 160) < 1e-6
+
+    def is_calibrated(info: CameraInfo) -> bool:
+        return bool(abs(info.k[0] - CAMERA.fx_px * 168 / 160) < 1e-6)
 
     number = 0
     while not any(map(is_calibrated, graph.recorder.messages("front/rgb/camera_info"))):

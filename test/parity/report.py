@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The full parity matrix, at full depth, as the table of docs/model.md: `python -m test.parity.report`.
 
-One network is in memory at a time, so da3-giant needs about 10 GB and da3-small 2 GB; everything takes about an hour.
+One network is in memory at a time, theirs first; the weights pass through a temporary file.
 """
 
 from __future__ import annotations

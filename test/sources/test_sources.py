@@ -1,0 +1,159 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from da3_ros.sources.simulated import open_simulation
+from da3_ros.sources.source import SourceError, open_source
+
+
+def write_images(folder: Path, count: int, suffix: str = ".png", size: tuple[int, int] = (24, 32)) -> None:
+    folder.mkdir(parents=True)
+    for index in range(count):
+        image = np.full((*size, 3), (10, 20, 30 + index), dtype=np.uint8)  # B G R
+        cv2.imwrite(str(folder / f"{index:03d}{suffix}"), image)
+
+
+CALIBRATION = """
+image_width: 32
+image_height: 24
+camera_matrix: {rows: 3, cols: 3, data: [30.0, 0.0, 15.5, 0.0, 31.0, 11.5, 0.0, 0.0, 1.0]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [0.1, 0.0, 0.0, 0.0, 0.0]}
+"""
+
+
+def test_folder_plays_its_images_in_name_order_at_the_rate(tmp_path: Path) -> None:
+    write_images(tmp_path / "shots", 3)
+
+    source = open_source(tmp_path / "shots", rate_hz=20.0)
+    frames = list(source.play(1_000))
+
+    assert source.cameras == ("camera",)
+    assert source.frame_count == 3
+    assert [frame.stamp_ns for frame in frames] == [1_000, 50_001_000, 100_001_000]
+    assert [tuple(frame.image[0, 0]) for frame in frames] == [(30, 20, 10), (31, 20, 10), (32, 20, 10)]  # RGB
+    assert frames[0].calibration is None
+
+
+def test_folder_of_folders_is_a_rig_whose_images_are_taken_together(tmp_path: Path) -> None:
+    write_images(tmp_path / "rig" / "Left Cam", 2)
+    write_images(tmp_path / "rig" / "front", 2)
+
+    frames = list(open_source(tmp_path / "rig").play(None))
+
+    assert [(frame.camera, frame.stamp_ns) for frame in frames] == [
+        ("left_cam", 0), ("front", 0), ("left_cam", 100_000_000), ("front", 100_000_000),
+    ]  # fmt: skip
+
+
+def test_folder_uses_the_calibration_beside_the_images(tmp_path: Path) -> None:
+    write_images(tmp_path / "shots", 1)
+    (tmp_path / "shots" / "camera_info.yaml").write_text(CALIBRATION)
+
+    (frame,) = open_source(tmp_path / "shots").play(None)
+
+    assert frame.calibration is not None
+    assert (frame.calibration.fx_px, frame.calibration.size) == (30.0, (24, 32))
+    assert frame.calibration.is_distorted
+
+
+def test_folder_is_refused_when_a_camera_lacks_images(tmp_path: Path) -> None:
+    write_images(tmp_path / "rig" / "front", 2)
+    write_images(tmp_path / "rig" / "left", 1)
+
+    with pytest.raises(SourceError, match="different numbers of images"):
+        open_source(tmp_path / "rig")
+
+
+@pytest.mark.parametrize("text", ["not: a calibration", "{", "camera_matrix: {data: [1]}"])
+def test_calibration_that_is_none_is_refused_with_its_name(tmp_path: Path, text: str) -> None:
+    write_images(tmp_path / "shots", 1)
+    (tmp_path / "shots" / "camera_info.yaml").write_text(text)
+
+    with pytest.raises(SourceError, match=r"camera_info\.yaml"):
+        open_source(tmp_path / "shots")
+
+
+def test_corrupt_image_ends_the_play_with_its_name(tmp_path: Path) -> None:
+    write_images(tmp_path / "shots", 2)
+    (tmp_path / "shots" / "001.png").write_bytes(b"no image")
+
+    frames = open_source(tmp_path / "shots").play(None)
+
+    next(frames)
+    with pytest.raises(SourceError, match=r"001\.png"):
+        next(frames)
+
+
+def test_video_plays_all_frames_at_its_own_rate(tmp_path: Path) -> None:
+    file = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(file), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (32, 24))
+    for level in (0, 100, 200):
+        writer.write(np.full((24, 32, 3), level, dtype=np.uint8))
+    writer.release()
+
+    frames = list(open_source(file).play(0))
+
+    assert [frame.stamp_ns for frame in frames] == [0, 40_000_000, 80_000_000]
+    assert [round(float(frame.image.mean()), -2) for frame in frames] == [0, 100, 200]
+
+
+def test_what_is_no_source_is_refused_with_what_could_be(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="folder of images, a video"):
+        open_source(tmp_path / "nothing")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match="no images"):
+        open_source(tmp_path / "empty")
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    with pytest.raises(SourceError, match="cannot open the video"):
+        open_source(tmp_path / "broken.mp4")
+    (tmp_path / "bag").mkdir()
+    (tmp_path / "bag" / "metadata.yaml").write_text("nothing: here\n")
+    with pytest.raises(SourceError, match="cannot read the bag"):
+        open_source(tmp_path / "bag")
+
+
+@pytest.mark.parametrize(("name", "cameras", "frames"), [
+    ("ddad_rig6_mcap", 6, 18), ("hololens_indoor_db3", 1, 63), ("hololens_indoor_mcap", 1, 63),
+])  # fmt: skip
+def test_bag_plays_calibrated_cameras_named_after_their_namespaces(
+    shared_data: Path, name: str, cameras: int, frames: int
+) -> None:
+    source = open_source(shared_data / "bags" / name)
+    played = list(source.play(7))
+
+    assert len(source.cameras) == cameras
+    assert source.frame_count == len(played) == frames
+    assert played[0].stamp_ns == 7
+    assert {frame.camera for frame in played} == set(source.cameras)
+    assert all(frame.calibration is not None and frame.calibration.size == frame.image.shape[:2] for frame in played)
+
+
+def test_bag_knows_where_its_cameras_sit(shared_data: Path) -> None:
+    source = open_source(shared_data / "bags" / "ddad_rig6_mcap")
+    frame_ids = {frame.frame_id for frame in source.play(None)}
+
+    assert set(source.base_from_camera) == frame_ids
+    for pose in source.base_from_camera.values():
+        np.testing.assert_allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-9)
+
+
+def test_bag_keeps_its_own_stamps_unless_told_a_start(shared_data: Path) -> None:
+    frame = next(open_source(shared_data / "bags" / "hololens_indoor_mcap").play(None))
+
+    assert frame.stamp_ns == 1_700_000_000_000_000_000
+
+
+def test_simulation_gives_the_same_frames_in_every_process_that_knows_seed_and_stamp() -> None:
+    first = open_simulation(3, 10.0)
+    frames = [next(player) for player in (first.play(5_000_000_000), first.play(5_000_000_000))]
+
+    assert frames[0].key == frames[1].key
+    np.testing.assert_array_equal(frames[0].image, frames[1].image)
+    assert set(first.base_from_camera) == {f"{name}_optical_frame" for name in first.cameras}
