@@ -150,7 +150,7 @@ def test_services_are_what_the_node_offers(node: Da3Node) -> None:
 
 def test_diagnostics_are_what_the_node_reports() -> None:
     idle = CameraHealth("front", 0, 0, None, 0, 0, None, "")
-    state = health.InputState("/front/image_raw", 0, "reliable", False, 0)
+    state = health.InputState("/front/image_raw", 0, "reliable", False, {})
     counters = Counters(frames_in=1, sets=0, windows=0, frames_published=0, dropped={"late": 1}, in_flight=0)
     latencies = health.LatencyLog()
     latencies.add(1.0)

@@ -18,6 +18,7 @@ from da3_ros.model.checkpoint import FILE_SUFFIXES, WeightsError, load_weights
 from da3_ros.model.network import Da3Network
 
 RANDOM: Final = "random"
+AUTO: Final = "auto"
 CHECKPOINT_NAME: Final = "model.safetensors"
 
 # Repositories of the official weights and the architecture each one holds.
@@ -52,7 +53,7 @@ def initialise(
     Args:
         network: what `build.build_network` returned.
         spec: path of a safetensors file or of a folder with a `model.safetensors`; Hugging Face id such as
-            depth-anything/DA3-SMALL; or `random`, for tests.
+            depth-anything/DA3-SMALL; `auto` for the newest official weights of the model; or `random`, for tests.
         accept_noncommercial_license: the user accepts CC BY-NC 4.0; see `NONCOMMERCIAL`.
         allow_download: a Hugging Face file that is not in the local cache may be fetched.
         seed: seed of random weights.
@@ -80,6 +81,10 @@ def resolve_weights(
     Raises:
         WeightsError: if there is no such file, or the licence has not been accepted.
     """
+    if spec == AUTO:
+        if model_name not in OFFICIAL.values():
+            raise WeightsError(f"there are no official weights of {model_name}: name a safetensors file")
+        spec = [repository for repository, held in OFFICIAL.items() if held == model_name][-1]  # the newest
     _check_licence(spec, model_name, accept_noncommercial_license)
     path = Path(spec).expanduser()
     if path.is_dir():

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 
 from rclpy.lifecycle import LifecycleNode
@@ -47,7 +48,8 @@ class CameraInput:
     ) -> None:
         prefix = f"{camera}/" if camera else ""
         self.camera = camera
-        self._refused_infos = 0
+        self._info_faults: Counter[str] = Counter()
+        self._info_fault = ""  # of the newest camera_info
         self._push, self._refuse = push, refuse
         self._decode = compressed_messages.to_array if compressed else image_messages.to_array
         self._info: CameraInfo | None = None
@@ -74,7 +76,7 @@ class CameraInput:
         images = self._images
         calibrated = self._calibration is not None
         return InputState(
-            images.topic, images.publisher_count, images.reliability.name.lower(), calibrated, self._refused_infos
+            images.topic, images.publisher_count, images.reliability.name.lower(), calibrated, dict(self._info_faults)
         )
 
     def _on_image(self, message: Image | CompressedImage) -> None:
@@ -95,15 +97,18 @@ class CameraInput:
         # Equal but for the stamp, nearly always: nothing is computed twice.
         if self._info is None or not _same_camera(message, self._info):
             self._info, self._info_is_new = message, True
+        elif self._info_fault:
+            self._info_faults[self._info_fault] += 1
 
     def _calibration_for(self, size: tuple[int, int]) -> PinholeCamera | None:
-        """The camera of the newest camera_info, or None (the network's own estimate is used) without a usable one."""
+        """The camera of the newest usable camera_info, or None (the network's own estimate is used) without one."""
         if self._info is not None and self._info_is_new:
-            self._info_is_new, self._calibration = False, None
+            self._info_is_new, self._info_fault = False, ""
             try:
                 self._calibration = to_camera(self._info, size)
             except FrameError as error:
-                self._refused_infos += 1
+                self._info_fault = error.cause
+                self._info_faults[error.cause] += 1
                 self._warn(error)
         return self._calibration
 

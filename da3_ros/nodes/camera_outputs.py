@@ -18,7 +18,7 @@ from da3_ros.ros.camera_messages import camera_info_message
 from da3_ros.ros.cloud_messages import cloud_message
 from da3_ros.ros.image_messages import float_message, millimetre_message, rgb_message
 from da3_ros.ros.odometry_messages import pose_with_covariance_message
-from da3_ros.ros.qos import output_profile, overridable
+from da3_ros.ros.qos import create_output
 from da3_ros.ros.stamps import header
 from da3_ros.streaming.results import ViewResult
 
@@ -41,14 +41,13 @@ class CameraOutputs:
         camera: prefix of the topics; may be empty.
         depth_encoding: 32FC1 or 16UC1.
         odom_frame: frame of the poses.
+        depth: messages that wait for a slow subscriber.
     """
 
-    def __init__(self, node: LifecycleNode, camera: str, depth_encoding: str, odom_frame: str) -> None:
+    def __init__(self, node: LifecycleNode, camera: str, depth_encoding: str, odom_frame: str, depth: int) -> None:
         prefix = f"{camera}/" if camera else ""
         self._publishers = {
-            topic: node.create_lifecycle_publisher(
-                message_type, prefix + topic, output_profile(), qos_overriding_options=overridable()
-            )
+            topic: create_output(node.create_lifecycle_publisher, message_type, prefix + topic, depth)
             for topic, message_type in TOPICS.items()
         }
         self._depth_message = millimetre_message if depth_encoding == "16UC1" else float_message

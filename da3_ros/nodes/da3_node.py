@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import cv2
@@ -21,7 +22,7 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
 from da3_ros.geometry.cloud import DepthFilter
-from da3_ros.inference.engine import Engine, EngineError
+from da3_ros.inference.engine import EngineError
 from da3_ros.nodes import health
 from da3_ros.nodes.camera_input import CameraInput
 from da3_ros.nodes.engines import make_engine
@@ -33,7 +34,7 @@ from da3_ros.ros.diagnostics import RateMeter, diagnostics_message
 from da3_ros.ros.log_bridge import bridged
 from da3_ros.ros.parameter_schema import declare, read, with_changes
 from da3_ros.ros.params import NodeParams
-from da3_ros.ros.qos import overridable
+from da3_ros.ros.qos import create_output
 from da3_ros.streaming.frame import Frame, Window
 from da3_ros.streaming.pipeline import Pipeline, StreamConfig
 from da3_ros.streaming.results import WindowResult
@@ -49,7 +50,7 @@ class Da3Node(LifecycleNode):
 
     def __init__(self, node_name: str = "da3_node", **options: Any) -> None:
         super().__init__(node_name, **options)
-        self._closing = ExitStack()
+        self._closing, self._configured, self._active = ExitStack(), ExitStack(), ExitStack()
         self._closing.enter_context(bridged(self.get_logger()))
         self._refusal = ""
         try:
@@ -57,7 +58,6 @@ class Da3Node(LifecycleNode):
         except ValueError as error:
             self._refusal = str(error)
         self._params: NodeParams | None = None
-        self._engine: Engine | None = None
         self._inputs: list[CameraInput] = []
         self.add_on_set_parameters_callback(self._on_parameters)
 
@@ -68,87 +68,93 @@ class Da3Node(LifecycleNode):
 
     def destroy_node(self) -> None:
         """Stop the inference thread, free the engine, then destroy the node."""
-        self._stop()
-        self._release()
+        self._active.close()
+        self._configured.close()
         self._closing.close()
         super().destroy_node()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Check the parameters, load the engine, create the outputs."""
-        try:
-            if self._refusal:
-                raise ValueError(self._refusal)
-            params = read(self, NodeParams)
-            self._config = _stream_config(params)
-            self._engine = make_engine(params)
-            self._engine.warm_up(1, WARM_UP_SIZE)
-        except (ValueError, EngineError) as error:
-            _log.error("cannot configure: %s", error)
-            return TransitionCallbackReturn.FAILURE
-        self._params = params
-        self._outputs = ResultPublisher(self, params)
-        self._diagnostics = self.create_publisher(
-            DiagnosticArray, "/diagnostics", 10, qos_overriding_options=overridable()
-        )
-        self._offered_services = [
-            self.create_service(Trigger, "~/reset", self._on_reset),
-            self.create_service(SetBool, "~/set_enabled", self._on_set_enabled),
-        ]
-        self._enabled = True
-        _log.info("configured: engine '%s', cameras %s", params.engine, list(params.cameras))
-        return TransitionCallbackReturn.SUCCESS
+        with self._or_failure("configure"), ExitStack() as undo:
+            self._configure(undo)
+            self._configured = undo.pop_all()
+            return TransitionCallbackReturn.SUCCESS
+        return TransitionCallbackReturn.FAILURE
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Listen to the cameras and start the inference thread."""
-        assert self._params is not None
-        assert self._engine is not None
-        self._pipeline = Pipeline(self._config, self._engine, time.monotonic_ns)
-        self._rig: RigLookup | None = RigLookup(self)
-        self._latencies, self._rate = health.LatencyLog(), RateMeter()
-        self._result: WindowResult | None = None
-        self._frames_seen = -1
-        compressed = self._params.image_transport == "compressed"
-        refuse = self._pipeline.count_unusable
-        self._inputs = [CameraInput(self, name, compressed, self._push, refuse) for name in self._params.cameras]
-        self._timer = self.create_timer(self._params.diagnostics_period_s, self._on_timer)
-        self._thread = InferenceThread(self._pipeline, self._handle)
-        return super().on_activate(state)
+        with self._or_failure("activate"), ExitStack() as undo:
+            self._activate(undo)
+            self._active = undo.pop_all()
+            return super().on_activate(state)
+        return TransitionCallbackReturn.FAILURE
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop listening and publishing; the engine stays loaded."""
-        self._stop()
+        self._active.close()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the engine and take the topics away."""
-        self._release()
+        self._configured.close()
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """From any state to the end."""
-        self._stop()
-        self._release()
+        self._active.close()
+        self._configured.close()
         return TransitionCallbackReturn.SUCCESS
 
-    def _stop(self) -> None:
-        if not self._inputs:
-            return
-        self.destroy_timer(self._timer)
-        for camera in self._inputs:
-            camera.destroy()
-        self._inputs = []
-        self._thread.stop()
-        if self._rig is not None:
-            self._rig.destroy()
+    @contextmanager
+    def _or_failure(self, transition: str) -> Iterator[None]:
+        """Say in one sentence why a transition fails; rclpy itself would swallow it."""
+        try:
+            yield
+        except (ValueError, EngineError) as error:
+            _log.error("cannot %s: %s", transition, error)
 
-    def _release(self) -> None:
-        if self._engine is None:
-            return
-        self._engine = None
-        self._outputs.destroy()
-        self.destroy_publisher(self._diagnostics)
-        for service in self._offered_services:
-            self.destroy_service(service)
+    def _configure(self, undo: ExitStack) -> None:
+        if self._refusal:
+            raise ValueError(self._refusal)
+        params = read(self, NodeParams)
+        self._config = _stream_config(params)
+        self._engine = make_engine(params)
+        undo.callback(delattr, self, "_engine")
+        self._engine.warm_up(1, WARM_UP_SIZE)
+        self._outputs = ResultPublisher(self, params)
+        undo.callback(self._outputs.destroy)
+        self._diagnostics = create_output(self.create_publisher, DiagnosticArray, "/diagnostics", depth=10)
+        undo.callback(self.destroy_publisher, self._diagnostics)
+        for service_type, name, answer in (
+            (Trigger, "~/reset", self._on_reset),
+            (SetBool, "~/set_enabled", self._on_set_enabled),
+        ):
+            undo.callback(self.destroy_service, self.create_service(service_type, name, answer))
+        self._params, self._enabled = params, True
+        _log.info("configured: engine '%s', cameras %s", params.engine, list(params.cameras))
+        if params.tf_mode == "base" and params.scale_mode == "relative":
+            _log.warning(
+                "tf_mode is 'base', but the scale is relative: TF between base and cameras is metric, depth not"
+            )
+
+    def _activate(self, undo: ExitStack) -> None:
+        params = self._params
+        assert params is not None
+        self._pipeline = Pipeline(self._config, self._engine, time.monotonic_ns)
+        self._latencies, self._rate = health.LatencyLog(), RateMeter()
+        self._result: WindowResult | None = None
+        self._frames_seen = -1
+        rig = RigLookup(self)
+        self._rig: RigLookup | None = rig
+        undo.callback(rig.destroy)
+        undo.callback(self._inputs.clear)
+        for name in params.cameras:
+            compressed = params.image_transport == "compressed"
+            camera = CameraInput(self, name, compressed, self._push, self._pipeline.count_unusable)
+            undo.callback(camera.destroy)
+            self._inputs.append(camera)
+        undo.callback(self.destroy_timer, self.create_timer(params.diagnostics_period_s, self._on_timer))
+        undo.callback(InferenceThread(self._pipeline, self._handle).stop)
 
     def _push(self, frame: Frame) -> None:
         if self._enabled:

@@ -45,14 +45,14 @@ class InputState:
         publishers: matched publishers.
         reliability: of the subscription.
         calibrated: whether a usable camera_info has come.
-        refused_infos: camera_info messages that were not usable.
+        refused_infos: camera_info messages that were not usable, by cause.
     """
 
     topic: str
     publishers: int
     reliability: str
     calibrated: bool
-    refused_infos: int
+    refused_infos: Mapping[str, int]
 
 
 def camera_report(health: CameraHealth, state: InputState) -> TaskReport:
@@ -66,7 +66,8 @@ def camera_report(health: CameraHealth, state: InputState) -> TaskReport:
         "rate_hz": 1e9 / health.period_ns if health.period_ns else 0.0,
         "lag_ms": health.lag_ns * 1e-6,
         "calibrated": state.calibrated,
-        "refused_camera_infos": state.refused_infos,
+        "refused_camera_infos": sum(state.refused_infos.values()),
+        **{f"refused_{cause}": messages for cause, messages in sorted(state.refused_infos.items())},
     }
     task = f"camera {health.camera}".strip()
     if not state.publishers and not health.frames_in:

@@ -27,7 +27,7 @@ from da3_ros.ros.compressed_messages import jpeg_message
 from da3_ros.ros.image_messages import rgb_message
 from da3_ros.ros.log_bridge import bridged
 from da3_ros.ros.parameter_schema import check, declare, parameter, read
-from da3_ros.ros.qos import output_profile, overridable
+from da3_ros.ros.qos import create_output, output_profile
 from da3_ros.ros.stamps import header, to_ns
 from da3_ros.ros.status_messages import WindowStatus
 from da3_ros.ros.transform_messages import transform_message
@@ -35,6 +35,7 @@ from da3_ros.sources.source import Source, SourceError, open_source
 from da3_ros.streaming.frame import Frame
 
 DELIVERY_TIMEOUT = Duration(seconds=5)
+DEPTH = 10
 _log = logging.getLogger("da3_ros.nodes.image_source_node")  # also when this file is run as __main__
 
 
@@ -83,9 +84,13 @@ class ImageSourceNode(Node):
         compressed = self._params.image_transport == "compressed"
         message_type, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
         self._images = {
-            name: self._publisher(message_type, f"{name}/image_raw{suffix}") for name in self._source.cameras
+            name: create_output(self.create_publisher, message_type, f"{name}/image_raw{suffix}", DEPTH)
+            for name in self._source.cameras
         }
-        self._infos = {name: self._publisher(CameraInfo, f"{name}/camera_info") for name in self._source.cameras}
+        self._infos = {
+            name: create_output(self.create_publisher, CameraInfo, f"{name}/camera_info", DEPTH)
+            for name in self._source.cameras
+        }
         self._image_message = jpeg_message if compressed else rgb_message
         self._publish_rig()
         self._done = threading.Condition()
@@ -104,9 +109,6 @@ class ImageSourceNode(Node):
             self._done.notify_all()
         self._thread.join()
         super().destroy_node()
-
-    def _publisher(self, message_type: type, topic: str) -> Any:
-        return self.create_publisher(message_type, topic, output_profile(10), qos_overriding_options=overridable())
 
     def _publish_rig(self) -> None:
         rig = self._source.base_from_camera
@@ -127,12 +129,13 @@ class ImageSourceNode(Node):
                 self._play_once()
                 if not self._params.loop:
                     break
+            for publisher in self._images.values():
+                if not self._stopping.is_set():
+                    publisher.wait_for_all_acked(DELIVERY_TIMEOUT)
         except SourceError as error:
             _log.error("the source ended early: %s", error)
-        for publisher in self._images.values():
-            if not self._stopping.is_set():
-                publisher.wait_for_all_acked(DELIVERY_TIMEOUT)
-        self.finished.set()
+        finally:
+            self.finished.set()
 
     def _play_once(self) -> None:
         start_ns = self.get_clock().now().nanoseconds if self._params.stamps == "now" else None

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
@@ -17,7 +16,7 @@ from da3_ros.geometry.cloud import DepthFilter
 from da3_ros.nodes.camera_outputs import CameraOutputs
 from da3_ros.ros.odometry_messages import odometry_message, path_message, pose_stamped_message
 from da3_ros.ros.params import NodeParams
-from da3_ros.ros.qos import output_profile, overridable
+from da3_ros.ros.qos import create_output
 from da3_ros.ros.stamps import header
 from da3_ros.ros.status_messages import WindowStatus, window_status_message
 from da3_ros.ros.transform_messages import transform_message
@@ -35,16 +34,15 @@ class ResultPublisher:
         self._node = node
         self._params = params
         self._cameras = {
-            camera: CameraOutputs(node, camera, params.depth_encoding, params.odom_frame) for camera in params.cameras
+            # A window after a pause publishes all its sets at once: none may push another out.
+            camera: CameraOutputs(node, camera, params.depth_encoding, params.odom_frame, max(5, params.window_size))
+            for camera in params.cameras
         }
 
-        def publisher(message_type: type, topic: str, depth: int = 5) -> Any:
-            profile = output_profile(depth)
-            return node.create_lifecycle_publisher(message_type, topic, profile, qos_overriding_options=overridable())
-
-        self._odometry = publisher(Odometry, "~/odom")
-        self._path = publisher(Path, "~/path", depth=1)
-        self._status = publisher(WindowStatus, "~/status", depth=100)
+        create = node.create_lifecycle_publisher
+        self._odometry = create_output(create, Odometry, "~/odom")
+        self._path = create_output(create, Path, "~/path", depth=1)
+        self._status = create_output(create, WindowStatus, "~/status", depth=100)
         self._poses: dict[OdometryState, PoseStamped] = {}
         self._transforms = TransformBroadcaster(node) if params.tf_mode != "none" else None
 
@@ -94,7 +92,8 @@ class ResultPublisher:
         if self._transforms is None:
             return
         if self._params.tf_mode == "cameras":
-            edges = [(view.world_from_camera, view.frame.stamp_ns, view.frame.frame_id) for view in new.views]
+            named = [view for view in new.views if view.frame.frame_id]
+            edges = [(view.world_from_camera, view.frame.stamp_ns, view.frame.frame_id) for view in named]
         elif new.odometry is not None:
             edges = [(new.odometry.world_from_base, new.odometry.stamp_ns, self._params.base_frame)]
         else:
@@ -108,8 +107,7 @@ class ResultPublisher:
         odom = self._params.odom_frame
         # Each pose is made once: a thousand of them take longer than everything else together.
         self._poses = {
-            state: self._poses.get(state)
-            or pose_stamped_message(state.world_from_base, header(state.stamp_ns, odom))
+            state: self._poses.get(state) or pose_stamped_message(state.world_from_base, header(state.stamp_ns, odom))
             for state in path
         }
         return path_message(self._poses.values(), header(path[-1].stamp_ns, odom))

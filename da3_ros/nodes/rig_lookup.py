@@ -28,10 +28,13 @@ class RigLookup:
         # Without the node's clock: a wait must end even when simulated time stands still.
         self._buffer = Buffer()
         self._listener = TransformListener(self._buffer, node)
+        self._listens = True
 
     def destroy(self) -> None:
-        """Stop listening."""
-        self._listener.unregister()
+        """Stop listening; a second call does nothing."""
+        if self._listens:
+            self._listener.unregister()
+        self._listens = False
 
     def base_from_camera(self, base_frame: str, frames: Iterable[Frame], timeout_s: float) -> dict[str, FloatArray]:
         """Poses of cameras on the base; a camera that TF does not know within the time is left out and named.

@@ -12,7 +12,7 @@ from message_filters import SimpleFilter
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.qos_overriding_options import InvalidQosOverridesError, QoSOverridingOptions
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -36,6 +36,24 @@ def output_profile(depth: int = 5) -> QoSProfile:
 def overridable() -> QoSOverridingOptions:
     """Let the user override history, depth and reliability by `qos_overrides.<topic>.publisher.*` parameters."""
     return QoSOverridingOptions.with_default_policies()
+
+
+def create_output(create: Callable[..., Any], message_type: type[Any], topic: str, depth: int = 5) -> Any:
+    """A publisher with our profile, which the user may override.
+
+    Args:
+        create: the node's `create_publisher` or `create_lifecycle_publisher`.
+        message_type: of the topic.
+        topic: its name.
+        depth: messages that wait for a slow subscriber.
+
+    Raises:
+        ValueError: naming the topic, when an override cannot be used.
+    """
+    try:
+        return create(message_type, topic, output_profile(depth), qos_overriding_options=overridable())
+    except (RuntimeError, InvalidQosOverridesError) as error:
+        raise ValueError(f"topic '{topic}': {error}") from error
 
 
 def common_reliability(offered: Iterable[ReliabilityPolicy]) -> ReliabilityPolicy:

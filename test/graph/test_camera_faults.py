@@ -107,7 +107,7 @@ def test_bad_calibration_is_refused_counted_and_warned_about_once(graph: Graph, 
         info.k = np.zeros(9) if fault == "zero" else np.full(9, np.nan)
 
     def refusals() -> int:
-        return node.spinner.call(lambda: node.node._inputs[0].state.refused_infos)
+        return sum(node.spinner.call(lambda: node.node._inputs[0].state.refused_infos).values())
 
     number = 0
     while not refusals():
@@ -137,7 +137,7 @@ def test_good_calibration_survives_a_bad_camera_info(graph: Graph) -> None:
     def state_after_a_frame(number: int) -> tuple[bool, int]:
         graph.run(cameras, number, 1)
         state = node.spinner.call(lambda: node.node._inputs[0].state)
-        return state.calibrated, state.refused_infos
+        return state.calibrated, sum(state.refused_infos.values())
 
     number = 0
     while not state_after_a_frame(number)[0]:

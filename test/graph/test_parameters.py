@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import fields
 from typing import Any
 
@@ -49,8 +50,9 @@ def test_edge_filter_takes_effect_when_it_changes(graph: Graph, monkeypatch: pyt
 
     def with_a_step(engine: NullEngine, *arguments: Any, **options: Any) -> Any:
         prediction = estimate(engine, *arguments, **options)
-        prediction.depth[..., prediction.depth.shape[2] // 2 :] = 3.0
-        return prediction
+        depth = prediction.depth.copy()
+        depth[..., depth.shape[2] // 2 :] = 3.0
+        return dataclasses.replace(prediction, depth=depth)
 
     monkeypatch.setattr(NullEngine, "estimate", with_a_step)
     graph.recorder.listen_to_node("front", topics=[DEPTH, STATUS])

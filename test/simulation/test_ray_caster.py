@@ -97,7 +97,7 @@ def test_views_agree_where_both_see(simulation: Simulation, one: str, two: str) 
     assert np.median(np.abs(mine.astype(int) - other.astype(int))) <= 3
 
 
-def test_images_are_equal_when_another_process_would_render_them(simulation: Simulation) -> None:
+def test_images_are_equal_when_a_fresh_simulation_renders_them(simulation: Simulation) -> None:
     key = ViewKey("right", 8_000_000_000)
     again = Simulation(2, simulation.rig)
 
