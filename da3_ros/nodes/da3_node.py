@@ -41,7 +41,7 @@ from da3_ros.streaming.results import WindowResult
 from da3_ros.streaming.scale import fixed_scale, relative_scale
 
 WARM_UP_SIZE = (480, 640)
-RIG_TIMEOUT_S = 1.0
+RIG_PATIENCE_S = 2.0
 _log = logging.getLogger("da3_ros.nodes.da3_node")  # also when this file is run as __main__
 
 
@@ -144,7 +144,7 @@ class Da3Node(LifecycleNode):
         self._latencies, self._rate = health.LatencyLog(), RateMeter()
         self._result: WindowResult | None = None
         self._frames_seen = -1
-        rig = RigLookup(self)
+        rig = RigLookup(self, RIG_PATIENCE_S)
         self._rig: RigLookup | None = rig
         undo.callback(rig.destroy)
         undo.callback(self._inputs.clear)
@@ -179,7 +179,7 @@ class Da3Node(LifecycleNode):
 
     def _find_rig(self, rig: RigLookup, window: Window, params: NodeParams) -> None:
         """Before the first window: where the cameras sit on the base, as far as TF knows."""
-        placed = rig.base_from_camera(params.base_frame, window.frame_sets[-1].frames, RIG_TIMEOUT_S)
+        placed = rig.base_from_camera(params.base_frame, window.frame_sets[-1].frames)
         self._pipeline.place_cameras(placed)
         if not placed:
             first = window.frame_sets[-1].frames[0].camera

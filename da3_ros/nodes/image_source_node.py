@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
@@ -119,6 +120,9 @@ class ImageSourceNode(Node):
         self._static.sendTransform([transform_message(pose, about, frame_id) for frame_id, pose in rig.items()])
 
     def _run(self) -> None:
+        # Once for nothing: the first frame can take seconds (a simulated room is lit), and time begins after it.
+        with contextlib.suppress(SourceError):
+            next(self._source.play(0), None)
         while self._params.wait_for_subscribers and not all(
             publisher.get_subscription_count() for publisher in self._images.values()
         ):

@@ -22,13 +22,19 @@ _log = logging.getLogger(__name__)
 
 
 class RigLookup:
-    """Listens to TF from its making until `destroy`."""
+    """Listens to TF from its making until `destroy`.
 
-    def __init__(self, node: Node) -> None:
+    Args:
+        node: whose executor brings TF in.
+        patience_s: from now; who asks earlier waits so long for what is missing.
+    """
+
+    def __init__(self, node: Node, patience_s: float) -> None:
         # Without the node's clock: a wait must end even when simulated time stands still.
         self._buffer = Buffer()
         self._listener = TransformListener(self._buffer, node)
         self._listens = True
+        self._deadline_s = time.monotonic() + patience_s
 
     def destroy(self) -> None:
         """Stop listening; a second call does nothing."""
@@ -36,20 +42,18 @@ class RigLookup:
             self._listener.unregister()
         self._listens = False
 
-    def base_from_camera(self, base_frame: str, frames: Iterable[Frame], timeout_s: float) -> dict[str, FloatArray]:
-        """Poses of cameras on the base; a camera that TF does not know within the time is left out and named.
+    def base_from_camera(self, base_frame: str, frames: Iterable[Frame]) -> dict[str, FloatArray]:
+        """Poses of cameras on the base; a camera that TF does not know in time is left out and named.
 
         Not for the thread of the executor, which must bring TF in meanwhile.
 
         Args:
             base_frame: the base.
             frames: one per camera.
-            timeout_s: for all together.
         """
-        deadline_s = time.monotonic() + timeout_s
         found: dict[str, FloatArray] = {}
         for frame in frames:
-            left = Duration(nanoseconds=round(max(deadline_s - time.monotonic(), 0.0) * 1e9))
+            left = Duration(nanoseconds=round(max(self._deadline_s - time.monotonic(), 0.0) * 1e9))
             try:
                 transform = self._buffer.lookup_transform(base_frame, frame.frame_id, Time(), left).transform
                 found[frame.camera] = transform_to_matrix(transform)
