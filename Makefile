@@ -12,6 +12,7 @@ demo: ## simulated rig, or INPUT=<folder|video|bag> WEIGHTS=<path|hf id|random>
 
 test: ## ruff, mypy and every test; ARGS="-k name" for some
 	$(RUN) ruff check .
+	$(RUN) ruff format --check --quiet .
 	$(RUN) mypy
 	$(RUN) pytest $(ARGS)
 
