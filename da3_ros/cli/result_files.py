@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from da3_ros.cli.pictures import Panel, TopView, draw_top_view, draw_views
 from da3_ros.geometry.cloud import DepthFilter, clean_depth, organised_cloud
+from da3_ros.geometry.ply import write_ply
 from da3_ros.geometry.rotation import FloatArray, quat_xyzw_from_matrix
 from da3_ros.streaming.results import SetResult, ViewResult, WindowResult
 
@@ -78,16 +79,6 @@ class ResultFiles:
         pose = view.world_from_camera
         self._points.append((cloud[kept, :3] @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32))
         self._colours.append(view.image.reshape(-1, 3)[kept])
-
-
-def write_ply(file: Path, points: npt.NDArray[np.float32], colours: npt.NDArray[np.uint8]) -> None:
-    """A binary PLY of (N, 3) points and (N, 3) uint8 RGB colours."""
-    vertices = np.empty(len(points), dtype=[("xyz", "<f4", 3), ("rgb", "u1", 3)])
-    vertices["xyz"], vertices["rgb"] = points, colours
-    types = {"x": "float", "y": "float", "z": "float", "red": "uchar", "green": "uchar", "blue": "uchar"}
-    properties = [f"property {kind} {name}" for name, kind in types.items()]
-    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(points)}", *properties, "end_header"]
-    file.write_bytes("\n".join([*header, ""]).encode() + vertices.tobytes())
 
 
 def _tum_line(stamp_ns: int, world_from_camera: FloatArray) -> str:

@@ -27,20 +27,22 @@ from da3_ros.nodes import health
 from da3_ros.nodes.camera_input import CameraInput
 from da3_ros.nodes.engines import make_engine
 from da3_ros.nodes.inference_thread import InferenceThread
+from da3_ros.nodes.map_keeper import MapKeeper
 from da3_ros.nodes.memory import keep_freed_memory
 from da3_ros.nodes.result_publisher import ResultPublisher
 from da3_ros.nodes.rig_lookup import RigLookup
+from da3_ros.nodes.stream_settings import stream_config
 from da3_ros.ros.diagnostics import RateMeter, diagnostics_message
 from da3_ros.ros.log_bridge import bridged
 from da3_ros.ros.parameter_schema import declare, read, with_changes
 from da3_ros.ros.params import NodeParams
 from da3_ros.ros.qos import create_output
 from da3_ros.streaming.frame import Frame, Window
-from da3_ros.streaming.pipeline import Pipeline, StreamConfig
+from da3_ros.streaming.pipeline import Pipeline
 from da3_ros.streaming.results import WindowResult
-from da3_ros.streaming.scale import fixed_scale, relative_scale
 
 WARM_UP_SIZE = (480, 640)
+INACTIVE = "the node is not active"
 RIG_PATIENCE_S = 2.0
 _log = logging.getLogger("da3_ros.nodes.da3_node")  # also when this file is run as __main__
 
@@ -117,7 +119,7 @@ class Da3Node(LifecycleNode):
         if self._refusal:
             raise ValueError(self._refusal)
         params = read(self, NodeParams)
-        self._config = _stream_config(params)
+        self._config = stream_config(params)
         self._engine = make_engine(params)
         undo.callback(delattr, self, "_engine")
         self._engine.warm_up(1, WARM_UP_SIZE)
@@ -128,6 +130,7 @@ class Da3Node(LifecycleNode):
         for service_type, name, answer in (
             (Trigger, "~/reset", self._on_reset),
             (SetBool, "~/set_enabled", self._on_set_enabled),
+            (Trigger, "~/save_map", self._on_save_map),
         ):
             undo.callback(self.destroy_service, self.create_service(service_type, name, answer))
         self._params, self._enabled = params, True
@@ -142,6 +145,7 @@ class Da3Node(LifecycleNode):
         assert params is not None
         self._pipeline = Pipeline(self._config, self._engine, time.monotonic_ns)
         self._latencies, self._rate = health.LatencyLog(), RateMeter()
+        self._map = MapKeeper(params.map_voxel_size, params.map_file)
         self._result: WindowResult | None = None
         self._frames_seen = -1
         rig = RigLookup(self, RIG_PATIENCE_S)
@@ -173,6 +177,7 @@ class Da3Node(LifecycleNode):
         publish_ns = self._outputs.publish(result, self._pipeline.path, kept)
         self._latencies.add(self._outputs.publish_status(result, self._pipeline.counters(), publish_ns))
         self._rate.tick(time.monotonic_ns())
+        self._map.add(result, kept)
         self._result = result
         if not result.report.ok:
             _log.warning("window %d is not used: %s", result.window.index, result.report.reason)
@@ -213,33 +218,22 @@ class Da3Node(LifecycleNode):
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success = bool(self._inputs)
-        response.message = "" if self._inputs else "the node is not active"
+        response.message = "" if self._inputs else INACTIVE
         if self._inputs:
             self._pipeline.reset()
+            self._map.clear()
             for camera in self._inputs:
                 camera.forget()
+        return response
+
+    def _on_save_map(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success, response.message = self._map.save() if self._inputs else (False, INACTIVE)
         return response
 
     def _on_set_enabled(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._enabled = request.data
         response.success = True
         return response
-
-
-def _stream_config(params: NodeParams) -> StreamConfig:
-    return StreamConfig(
-        cameras=params.cameras,
-        slop_ns=round(params.sync_slop_ms * 1e6),
-        missing_camera=params.missing_camera,  # type: ignore[arg-type]  # checked against the same choices
-        # A tenth of slack, as stamps jitter: 30 Hz thinned to 10 Hz must take every third image.
-        min_period_ns=round(0.9e9 / params.max_rate_hz) if params.max_rate_hz else 0,
-        window_size=params.window_size,
-        window_stride=params.window_stride,
-        min_sets=1,  # the first answer after the first set: a robot should not wait for a whole window
-        overlap=params.window_overlap,
-        scale=fixed_scale(params.fixed_scale) if params.scale_mode == "fixed" else relative_scale(),
-        path_length=params.path_length,
-    )
 
 
 def main() -> int:

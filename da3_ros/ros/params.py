@@ -51,7 +51,12 @@ class NodeParams:
     process_resolution: int = parameter(
         504, "Longest side of the image that the network sees, pixels.", minimum=56, maximum=1526, step=14
     )
-    cpu_threads: int = parameter(0, "Threads of the network on the CPU; 0 lets torch choose.", minimum=0, maximum=256)
+    cpu_threads: int = parameter(
+        0,
+        "Threads of the network on the CPU; 0 takes all cores but one where there are more than two.",
+        minimum=0,
+        maximum=256,
+    )
 
     window_size: int = parameter(4, "Frame sets in a window.", minimum=1, maximum=64)
     window_stride: int = parameter(1, "New frame sets from one window to the next.", minimum=1, maximum=64)
@@ -116,6 +121,13 @@ class NodeParams:
         choices=("32FC1", "16UC1"),
     )
 
+    map_voxel_size: float = parameter(
+        0.0,
+        "Voxel of the map that '~/save_map' writes, in the published unit; 0 keeps no map.",
+        minimum=0.0,
+        maximum=10.0,
+    )
+    map_file: str = parameter("~/.ros/da3_map.ply", "Where '~/save_map' writes the map (PLY).")
     path_length: int = parameter(1000, "Newest poses in '~/path'.", minimum=1, maximum=100_000)
     diagnostics_period_s: float = parameter(
         1.0, "Time between two messages on '/diagnostics', seconds.", minimum=0.1, maximum=60.0

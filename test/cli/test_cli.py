@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from da3_ros.cli.main import COMMANDS, main
-from da3_ros.cli.result_files import write_ply
 
 
 def image_folder(folder: Path, count: int) -> Path:
@@ -82,19 +81,6 @@ def test_infer_writes_every_image_trajectory_cloud_and_pictures(
     lines = (output / "trajectory_camera.txt").read_text().splitlines()
     assert [len(line.split()) for line in lines] == [8] * len(written)
     assert {"cloud.ply", "views.png", "cloud_from_above.png"} <= {file.name for file in output.iterdir()}
-
-
-def test_ply_holds_what_was_written(tmp_path: Path) -> None:
-    points = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
-    colours = np.array([[255, 0, 1], [2, 3, 4]], dtype=np.uint8)
-
-    write_ply(tmp_path / "cloud.ply", points, colours)
-
-    header, body = (tmp_path / "cloud.ply").read_bytes().split(b"end_header\n")
-    assert header.startswith(b"ply\nformat binary_little_endian 1.0\nelement vertex 2\n")
-    record = np.frombuffer(body, dtype=[("xyz", "<f4", 3), ("rgb", "u1", 3)])
-    np.testing.assert_array_equal(record["xyz"], points)
-    np.testing.assert_array_equal(record["rgb"], colours)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 from da3_ros.msg import WindowStatus
 from lifecycle_msgs.msg import State
@@ -116,3 +117,26 @@ def test_disabled_node_counts_frames_and_does_no_work_until_enabled(graph: Graph
 
     assert dropped(status) == {"disabled": 5}
     assert graph.numbers_on("front/depth/camera_info") == [0, 1, 2, 8, 9, 10, 11]
+
+
+def test_map_holds_what_was_seen_and_is_saved_on_request(graph: Graph, tmp_path: Path) -> None:
+    graph.recorder.listen_to_node("front", topics=["da3_node/status"])
+    file = tmp_path / "maps" / "room.ply"
+    graph.active_node(cameras=["front"], map_voxel_size=0.05, map_file=str(file))
+    graph.run(graph.cameras("front"), 0, 3)
+
+    answer = graph.ask(Trigger, "da3_node/save_map", Trigger.Request())
+
+    assert answer.success, answer.message
+    assert file.read_bytes().startswith(b"ply\nformat binary_little_endian 1.0\nelement vertex ")
+    assert f"points in {file}" in answer.message
+    assert not answer.message.startswith("0 points")
+
+
+def test_map_is_refused_when_none_is_kept(graph: Graph) -> None:
+    graph.active_node(cameras=["front"])
+
+    answer = graph.ask(Trigger, "da3_node/save_map", Trigger.Request())
+
+    assert not answer.success
+    assert "map_voxel_size" in answer.message

@@ -1,0 +1,30 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""From parameters to how frames become windows."""
+
+from __future__ import annotations
+
+from da3_ros.ros.params import NodeParams
+from da3_ros.streaming.pipeline import StreamConfig
+from da3_ros.streaming.scale import fixed_scale, relative_scale
+
+
+def stream_config(params: NodeParams) -> StreamConfig:
+    """The stream that the parameters ask for.
+
+    Raises:
+        ValueError: when they contradict each other.
+    """
+    return StreamConfig(
+        cameras=params.cameras,
+        slop_ns=round(params.sync_slop_ms * 1e6),
+        missing_camera=params.missing_camera,  # type: ignore[arg-type]  # checked against the same choices
+        # A tenth of slack, as stamps jitter: 30 Hz thinned to 10 Hz must take every third image.
+        min_period_ns=round(0.9e9 / params.max_rate_hz) if params.max_rate_hz else 0,
+        window_size=params.window_size,
+        window_stride=params.window_stride,
+        min_sets=1,  # the first answer after the first set: a robot should not wait for a whole window
+        overlap=params.window_overlap,
+        scale=fixed_scale(params.fixed_scale) if params.scale_mode == "fixed" else relative_scale(),
+        path_length=params.path_length,
+    )
