@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from da3_ros.cli.main import CommandError
+from da3_ros.cli.network_options import add_network_options, engine_name
 from da3_ros.cli.node_process import NodeProcess, isolate
 from da3_ros.cli.recorder import Recorder
 from da3_ros.cli.report import Report, Truth
@@ -26,6 +27,7 @@ from da3_ros.sources.source import Source, SourceError, open_source
 
 RATE_HZ = 10.0
 SETTLE_S = 20.0
+ORACLE_NAME = "oracle (simulated truth with noise)"
 ORACLE = {
     "engine": "oracle",
     "oracle_depth_noise": 0.01,
@@ -44,15 +46,13 @@ class _Plan:
     source_parameters: dict[str, Any]
     node_parameters: dict[str, Any]
     truth: Truth | None
+    engine: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `da3_ros demo`."""
     parser.add_argument("--input", default="", help="folder of images, video or rosbag2 instead of the simulation")
-    parser.add_argument("--weights", default="", help="safetensors path, Hugging Face id or 'random' (with --input)")
-    parser.add_argument("--model", default="da3-small", help="architecture of the network (default: da3-small)")
-    parser.add_argument("--allow-download", action="store_true", help="download weights that are not cached yet")
-    parser.add_argument("--accept-noncommercial-license", action="store_true", help="for weights that need it")
+    add_network_options(parser, weights_required=False)
     parser.add_argument(
         "--resolution", type=int, default=0, help="longest side that the engine sees (default: 504; simulation: 336)"
     )
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         begin_s = time.monotonic()
         _follow(plan, recorder, node, player)
         elapsed_s = time.monotonic() - begin_s
-    report = Report(recorder, plan.frames, elapsed_s, plan.truth)
+    report = Report(recorder, plan.engine, plan.frames, elapsed_s, plan.truth)
     report.write(folder)
     report.show(Console())
     return 0
@@ -115,7 +115,7 @@ def _plan(arguments: argparse.Namespace) -> _Plan:
     # The machine's own pace: the next images come when the window of the last ones is done.
     player = {"source": arguments.input, "rate_hz": RATE_HZ, "pace_topic": "/da3_node/status", "pace_timeout_s": 600.0}
     node = {**common, **network, "cameras": list(source.cameras)}
-    return _Plan(source, source.frame_count, player, node, truth=None)
+    return _Plan(source, source.frame_count, player, node, truth=None, engine=engine_name(arguments))
 
 
 def _simulation_plan(arguments: argparse.Namespace, common: dict[str, Any]) -> _Plan:
@@ -125,7 +125,7 @@ def _simulation_plan(arguments: argparse.Namespace, common: dict[str, Any]) -> _
     sets = int(arguments.seconds * RATE_HZ) + 1
     player = {"source": "simulation", "rate_hz": RATE_HZ, "duration_s": arguments.seconds, "static_tf": False}
     node = {**common, **ORACLE, "cameras": list(source.cameras)}
-    return _Plan(source, sets * len(source.cameras), player, node, simulation(0).truth)
+    return _Plan(source, sets * len(source.cameras), player, node, simulation(0).truth, ORACLE_NAME)
 
 
 def _follow(plan: _Plan, recorder: Recorder, node: NodeProcess, player: NodeProcess) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from da3_ros.cli.main import CommandError
+from da3_ros.cli.network_options import add_network_options, engine_name
 from da3_ros.sources.source import Source, SourceError, open_source
 
 if TYPE_CHECKING:
@@ -26,10 +27,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `da3_ros infer`."""
     parser.add_argument("input", type=Path, help="folder of images, video or rosbag2")
-    parser.add_argument("--weights", required=True, help="safetensors path, Hugging Face id, 'auto' or 'random'")
-    parser.add_argument("--model", default="da3-small", help="architecture of the network (default: da3-small)")
-    parser.add_argument("--allow-download", action="store_true", help="download weights that are not cached yet")
-    parser.add_argument("--accept-noncommercial-license", action="store_true", help="for weights that need it")
+    add_network_options(parser, weights_required=True)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number> (default: auto)")
     parser.add_argument("--resolution", type=int, default=504, help="longest side the network sees (default: 504)")
     parser.add_argument("--window-size", type=int, default=4, help="frame sets per window (default: 4)")
@@ -46,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         source = open_source(arguments.input, arguments.rate)
         pipeline = _pipeline(arguments, source.cameras)
-        files = ResultFiles(arguments.output, source.cameras)
+        files = ResultFiles(arguments.output, source.cameras, engine_name(arguments))
         _process(source, pipeline, files)
     except (SourceError, ValueError, EngineError) as error:
         raise CommandError(str(error)) from error

@@ -33,16 +33,20 @@ class Report:
 
     Args:
         recorder: what was published.
+        engine: what answered, in words.
         frames_sent: images that the source sent; 0 when unknown.
         elapsed_s: from the start of the nodes to the last result.
         truth: of any view, or None for real input.
     """
 
-    def __init__(self, recorder: Recorder, frames_sent: int, elapsed_s: float, truth: Truth | None) -> None:
+    def __init__(
+        self, recorder: Recorder, engine: str, frames_sent: int, elapsed_s: float, truth: Truth | None
+    ) -> None:
         self._recorder = recorder
         self._truth = truth
         status = recorder.status
         self.summary: dict[str, Any] = {
+            "engine": engine,
             "frames_sent": frames_sent,
             "elapsed_s": round(elapsed_s, 2),
             **_counts(recorder),
@@ -55,13 +59,13 @@ class Report:
 
     def write(self, folder: Path) -> None:
         """summary.json and the pictures."""
-        panels, top_view = self._panels(), self._top_view()
+        panels, top_view, title = self._panels(), self._top_view(), self.summary["engine"]
         if panels:
-            draw_views(folder / "views.png", panels, self._unit)
+            draw_views(folder / "views.png", panels, self._unit, title)
         if top_view:
-            draw_top_view(folder / "cloud_from_above.png", top_view)
+            draw_top_view(folder / "cloud_from_above.png", top_view, title)
         if panels and top_view:
-            draw_overview(folder / "overview.png", panels, top_view)
+            draw_overview(folder / "overview.png", panels, top_view, title)
         (folder / "summary.json").write_text(json.dumps(self.summary, indent=2) + "\n")
         self._folder = folder
 
@@ -150,6 +154,7 @@ class Report:
 
 
 _LABELS = {
+    "engine": "engine",
     "frames_sent": "images sent",
     "elapsed_s": "time (s)",
     "frames_in": "images in",

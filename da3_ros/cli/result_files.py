@@ -26,9 +26,11 @@ class ResultFiles:
     Args:
         folder: made if need be.
         cameras: their names, in order.
+        title: of the pictures: what answered.
     """
 
-    def __init__(self, folder: Path, cameras: Sequence[str]) -> None:
+    def __init__(self, folder: Path, cameras: Sequence[str], title: str) -> None:
+        self._title = title
         self._folder = folder
         self._cameras = cameras
         self._poses: dict[str, list[tuple[int, FloatArray]]] = {camera: [] for camera in cameras}
@@ -58,10 +60,10 @@ class ResultFiles:
             for view in self._newest.views
         ]
         unit = "units of the first window"
-        draw_views(self._folder / "views.png", panels, unit)
+        draw_views(self._folder / "views.png", panels, unit, self._title)
         path = np.stack([pose[:3, 3] for _, pose in self._poses[self._cameras[0]]])
         top_view = TopView(points, colours, {self._cameras[0]: path}, unit)
-        draw_top_view(self._folder / "cloud_from_above.png", top_view)
+        draw_top_view(self._folder / "cloud_from_above.png", top_view, self._title)
 
     def _add_view(self, view: ViewResult) -> None:
         camera, stamp_ns = view.frame.camera, view.frame.stamp_ns
