@@ -120,8 +120,8 @@ def fingerprint(files: Iterable[Path]) -> str:
 
 def install_wheels() -> None:
     """Create `.venv` and install the pinned wheels, then mend the paths that they export to CMake."""
-    if not (VENV / "bin" / "python").exists():
-        run([sys.executable, "-m", "venv", VENV], "could not create .venv")
+    if not venv_is_usable():
+        run([sys.executable, "-m", "venv", "--clear", VENV], "could not create .venv")
     pip = [VENV / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check"]
     quiet = [] if sys.stdout.isatty() else ["--quiet", "--progress-bar", "off"]
     hint = "a download failed: check the network (or your pip index) and run the same command again"
@@ -129,6 +129,13 @@ def install_wheels() -> None:
     # The reference network is only compared with in tests; what it declares but does not use stays out.
     run([*pip, *quiet, "--no-deps", "--requirement", REFERENCE], hint)
     mend_cmake_paths()
+
+
+def venv_is_usable() -> bool:
+    """Whether `.venv` is complete and of this interpreter's version."""
+    python = VENV / "bin" / "python"
+    query = [python, "-c", "import pip, sys; print(sys.version)"]
+    return python.exists() and subprocess.run(query, capture_output=True, text=True).stdout == f"{sys.version}\n"
 
 
 def mend_cmake_paths() -> None:

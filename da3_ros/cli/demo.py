@@ -13,17 +13,19 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from da3_ros.cli.main import CommandError
 from da3_ros.cli.network_options import add_network_options, engine_name
-from da3_ros.cli.node_process import NodeProcess, isolate
-from da3_ros.cli.recorder import Recorder
-from da3_ros.cli.report import Report, Truth
 from da3_ros.sources.source import Source, SourceError, open_source
+
+if TYPE_CHECKING:
+    from da3_ros.cli.node_process import NodeProcess
+    from da3_ros.cli.recorder import Recorder
+    from da3_ros.cli.report import Truth
 
 RATE_HZ = 10.0
 SETTLE_S = 20.0
@@ -63,6 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Play, record, report."""
+    from da3_ros.cli.node_process import NodeProcess, isolate
+    from da3_ros.cli.recorder import Recorder
+    from da3_ros.cli.report import Report
+
     plan = _plan(arguments)
     folder: Path = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,6 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
     report = Report(recorder, plan.engine, plan.frames, elapsed_s, plan.truth)
     report.write(folder)
     report.show(Console())
+    if not report.summary["frames_published"]:
+        raise CommandError(f"nothing was published: see da3_node.log and image_source_node.log in {folder}/")
     return 0
 
 

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number> (default: auto)")
     parser.add_argument("--resolution", type=int, default=504, help="longest side the network sees (default: 504)")
     parser.add_argument("--window-size", type=int, default=4, help="frame sets per window (default: 4)")
-    parser.add_argument("--window-stride", type=int, default=2, help="new sets per window (default: 2)")
+    parser.add_argument("--window-stride", type=int, default=0, help="new sets per window (default: 2, or 1)")
     parser.add_argument("--rate", type=float, default=10.0, help="images per second of a folder (default: 10)")
     parser.add_argument("--output", type=Path, default=Path("infer_out"), help="folder for the results")
 
@@ -45,10 +45,14 @@ def run(arguments: argparse.Namespace) -> int:
         source = open_source(arguments.input, arguments.rate)
         pipeline = _pipeline(arguments, source.cameras)
         files = ResultFiles(arguments.output, source.cameras, engine_name(arguments))
-        _process(source, pipeline, files)
     except (SourceError, ValueError, EngineError) as error:
         raise CommandError(str(error)) from error
-    files.finish()
+    try:
+        _process(source, pipeline, files)
+    except (SourceError, EngineError) as error:
+        raise CommandError(f"ended early: {error} (what was finished is in {arguments.output}/)") from error
+    finally:
+        files.finish()
     account = pipeline.counters()
     dropped = ", ".join(f"{frames} {cause}" for cause, frames in account.dropped.items()) or "none"
     print(f"{account.frames_in} images in, {account.frames_published} written, dropped: {dropped}")
@@ -68,11 +72,12 @@ def _pipeline(arguments: argparse.Namespace, cameras: tuple[str, ...]) -> Pipeli
         allow_download=arguments.allow_download,
         accept_noncommercial_license=arguments.accept_noncommercial_license,
     )
+    stride = arguments.window_stride or min(2, max(arguments.window_size - 1, 1))
     config = StreamConfig(
         cameras=cameras,
         window_size=arguments.window_size,
-        window_stride=arguments.window_stride,
-        overlap=max(arguments.window_size - arguments.window_stride, 1),
+        window_stride=stride,
+        overlap=max(arguments.window_size - stride, 1),
     )
     return Pipeline(config, engine, time.monotonic_ns)
 

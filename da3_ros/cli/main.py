@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import sys
 
 from da3_ros import __version__
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         module = importlib.import_module(f"da3_ros.cli.{name}")
         module.add_arguments(commands.add_parser(name, help=summary, description=module.__doc__))
     given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         return int(importlib.import_module(f"da3_ros.cli.{given.command}").run(given))
     except CommandError as error:

@@ -84,5 +84,8 @@ class NodeProcess:
         """Raise a CommandError with the node's last error line when the process has failed."""
         if not self.is_running and self._process.returncode != 0:
             lines = [line for line in self.log_file.read_text().splitlines() if line.strip()]
+            if self._process.returncode < 0:
+                name = signal.Signals(-self._process.returncode).name
+                raise CommandError(f"{self.name} was killed by {name} (see {self.log_file})")
             errors = [line for line in lines if "ERROR" in line or "Error" in line] or lines[-1:]
             raise CommandError(f"{self.name} ended: {' '.join(errors[-1:]) or 'no output'} (see {self.log_file})")

@@ -126,6 +126,8 @@ def _top_view_on(figure: FigureBase, view: TopView) -> None:
 
 
 def _range(values: npt.NDArray[np.float32]) -> tuple[float, float]:
+    if not np.isfinite(values).any():
+        return 0.0, 1.0
     low, high = np.nanpercentile(values, (1, 99))
     return float(low), float(max(high, low + 1e-3))
 

@@ -82,6 +82,11 @@ class Recorder:
         """The newest one."""
         return self.statuses[-1] if self.statuses else None
 
+    @property
+    def windows(self) -> list[WindowStatus]:
+        """Of the windows that were processed."""
+        return [status for status in self.statuses if status.stages]
+
     def wait_for_change(self, timeout_s: float) -> None:
         """Until the next status, or the end of the time."""
         with self._changed:

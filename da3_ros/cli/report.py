@@ -59,6 +59,8 @@ class Report:
 
     def write(self, folder: Path) -> None:
         """summary.json and the pictures."""
+        (folder / "summary.json").write_text(json.dumps(self.summary, indent=2) + "\n")
+        self._folder = folder
         panels, top_view, title = self._panels(), self._top_view(), self.summary["engine"]
         if panels:
             draw_views(folder / "views.png", panels, self._unit, title)
@@ -66,8 +68,6 @@ class Report:
             draw_top_view(folder / "cloud_from_above.png", top_view, title)
         if panels and top_view:
             draw_overview(folder / "overview.png", panels, top_view, title)
-        (folder / "summary.json").write_text(json.dumps(self.summary, indent=2) + "\n")
-        self._folder = folder
 
     def show(self, console: Console) -> None:
         """The table."""
@@ -136,7 +136,7 @@ class Report:
                 if pose is not None:
                     points.append(self._true_from_odom.apply(cloud[:, :3] @ pose[:3, :3].T + pose[:3, 3]))
                     colours.append(np.ascontiguousarray(cloud[:, 3:]).view(np.uint8)[:, 2::-1])
-        if not points:
+        if not sum(map(len, points)) or not next(iter(self._recorder.cameras.values())).poses:
             return None
         return TopView(np.concatenate(points), np.concatenate(colours), self._paths(), self._unit)
 
@@ -192,8 +192,8 @@ def _counts(recorder: Recorder) -> dict[str, Any]:
         return {"frames_in": 0, "frames_published": 0, "dropped": {}}
     return {
         "frames_in": int(status.frames_in),
-        "frame_sets": sum(status.new_frame_sets for status in recorder.statuses),
-        "windows": len(recorder.statuses),
+        "frame_sets": sum(status.new_frame_sets for status in recorder.windows),
+        "windows": len(recorder.windows),
         "frames_published": int(status.frames_published),
         "frames_in_flight": int(status.frames_in_flight),
         "dropped": {cause: int(n) for cause, n in zip(status.drop_causes, status.drop_counts, strict=True)},
@@ -201,11 +201,11 @@ def _counts(recorder: Recorder) -> dict[str, Any]:
 
 
 def _latencies(recorder: Recorder) -> dict[str, float]:
-    if not recorder.statuses:
+    if not recorder.windows:
         return {}
-    p50, p95 = np.percentile([status.latency_ms for status in recorder.statuses], (50, 95))
+    p50, p95 = np.percentile([status.latency_ms for status in recorder.windows], (50, 95))
     stages: dict[str, list[float]] = {}
-    for status in recorder.statuses:
+    for status in recorder.windows:
         for stage, duration in zip(status.stages, status.stage_ms, strict=True):
             stages.setdefault(stage, []).append(duration)
     medians = {f"{stage}_p50_ms": float(np.median(values)) for stage, values in stages.items()}

@@ -51,7 +51,7 @@ class ResultFiles:
         """Write trajectories, cloud and pictures."""
         for camera, poses in self._poses.items():
             (self._folder / f"trajectory_{camera}.txt").write_text("".join(_tum_line(*pose) for pose in poses))
-        if self._newest is None or not self._points:
+        if self._newest is None or not sum(map(len, self._points)) or not self._poses[self._cameras[0]]:
             return
         points, colours = np.concatenate(self._points), np.concatenate(self._colours)
         write_ply(self._folder / "cloud.ply", points, colours)

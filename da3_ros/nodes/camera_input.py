@@ -66,9 +66,9 @@ class CameraInput:
         self._infos.destroy()
 
     def forget(self) -> None:
-        """Learn the image size and the calibration anew."""
-        self._size = self._info = self._calibration = None
-        self._info_is_new = False
+        """Learn the image size anew, and hold the newest camera_info against it."""
+        self._size = self._calibration = None
+        self._info_is_new = self._info is not None
 
     @property
     def state(self) -> InputState:

@@ -56,7 +56,7 @@ class CameraOutputs:
     def destroy(self, node: LifecycleNode) -> None:
         """Take the topics away."""
         for publisher in self._publishers.values():
-            node.destroy_publisher(publisher)
+            node.destroy_lifecycle_publisher(publisher)
 
     def publish(self, view: ViewResult, kept: DepthFilter, pose_covariance: FloatArray) -> None:
         """Publish one view, with the stamp and frame of its source image on every topic."""

@@ -16,6 +16,7 @@ import cv2
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -42,6 +43,7 @@ from da3_ros.streaming.pipeline import Pipeline
 from da3_ros.streaming.results import WindowResult
 
 WARM_UP_SIZE = (480, 640)
+SILENCE_S = 1.0
 INACTIVE = "the node is not active"
 RIG_PATIENCE_S = 2.0
 _log = logging.getLogger("da3_ros.nodes.da3_node")  # also when this file is run as __main__
@@ -114,6 +116,12 @@ class Da3Node(LifecycleNode):
             yield
         except (ValueError, EngineError) as error:
             _log.error("cannot %s: %s", transition, error)
+        except ImportError as error:
+            what = f"{error.name} is not installed for {sys.executable}"
+            _log.error("cannot %s: %s: install it there, or launch with python:=<another>", transition, what)
+        except Exception as error:  # rclpy would swallow it
+            _log.error("cannot %s: %s: %s", transition, type(error).__name__, error)
+            _log.debug("while trying to %s", transition, exc_info=True)
 
     def _configure(self, undo: ExitStack) -> None:
         if self._refusal:
@@ -147,9 +155,10 @@ class Da3Node(LifecycleNode):
         self._latencies, self._rate = health.LatencyLog(), RateMeter()
         self._map = MapKeeper(params.map_voxel_size, params.map_file)
         self._result: WindowResult | None = None
-        self._frames_seen = -1
+        self._frames_seen, self._lost, self._fed_s = 0, 0, time.monotonic()
         rig = RigLookup(self, RIG_PATIENCE_S)
         self._rig: RigLookup | None = rig
+        undo.callback(self._forget_run)
         undo.callback(rig.destroy)
         undo.callback(self._inputs.clear)
         for name in params.cameras:
@@ -157,8 +166,15 @@ class Da3Node(LifecycleNode):
             camera = CameraInput(self, name, compressed, self._push, self._pipeline.count_unusable)
             undo.callback(camera.destroy)
             self._inputs.append(camera)
-        undo.callback(self.destroy_timer, self.create_timer(params.diagnostics_period_s, self._on_timer))
+        # Steady time: also when simulated time stands still, somebody must say why nothing comes.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        timer = self.create_timer(params.diagnostics_period_s, self._on_timer, clock=steady)
+        undo.callback(self.destroy_timer, timer)
         undo.callback(InferenceThread(self._pipeline, self._handle).stop)
+
+    def _forget_run(self) -> None:
+        """Let go of what holds the engine and images."""
+        del self._pipeline, self._map, self._result
 
     def _push(self, frame: Frame) -> None:
         if self._enabled:
@@ -172,7 +188,11 @@ class Da3Node(LifecycleNode):
         assert params is not None
         if self._rig is not None:
             self._find_rig(self._rig, window, params)
-        result = self._pipeline.process(window)
+        try:
+            result = self._pipeline.process(window)
+        except Exception as error:
+            self._outputs.publish_account(self._pipeline.counters(), f"window {window.index} failed: {error}")
+            raise
         kept = DepthFilter(params.min_confidence, params.edge_threshold, params.min_depth, params.max_depth)
         publish_ns = self._outputs.publish(result, self._pipeline.path, kept)
         self._latencies.add(self._outputs.publish_status(result, self._pipeline.counters(), publish_ns))
@@ -195,10 +215,15 @@ class Da3Node(LifecycleNode):
 
     def _on_timer(self) -> None:
         assert self._params is not None
-        counters = self._pipeline.counters()
-        if counters.frames_in == self._frames_seen and counters.in_flight:
+        counters, now_s = self._pipeline.counters(), time.monotonic()
+        if counters.frames_in != self._frames_seen:
+            self._frames_seen, self._fed_s = counters.frames_in, now_s
+        elif counters.in_flight and now_s - self._fed_s > self._silence_s():
             self._pipeline.flush()  # the cameras have stopped: what waits for more will not get it
-        self._frames_seen = counters.frames_in
+        lost = sum(counters.dropped.values())
+        if lost != self._lost and not counters.in_flight:
+            self._outputs.publish_account(counters, "images were lost without a window")
+        self._lost = lost
         if not self._diagnostics.get_subscription_count():
             return
         cameras = zip(self._pipeline.health(), (camera.state for camera in self._inputs), strict=True)
@@ -207,6 +232,11 @@ class Da3Node(LifecycleNode):
         hardware = f"{self._params.engine} on {self._params.device}"
         now = self.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostics_message(now, self.get_name(), hardware, parts))
+
+    def _silence_s(self) -> float:
+        """After how long without any frame the cameras have stopped."""
+        slowest_ns = max(camera.period_ns for camera in self._pipeline.health())
+        return max(SILENCE_S, 3e-9 * slowest_ns)
 
     def _on_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         if self._params is not None:

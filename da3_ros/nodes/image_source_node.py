@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -29,14 +28,15 @@ from da3_ros.ros.image_messages import rgb_message
 from da3_ros.ros.log_bridge import bridged
 from da3_ros.ros.parameter_schema import check, declare, parameter, read
 from da3_ros.ros.qos import create_output, output_profile
-from da3_ros.ros.stamps import header, to_ns
+from da3_ros.ros.stamps import header
 from da3_ros.ros.status_messages import WindowStatus
 from da3_ros.ros.transform_messages import transform_message
-from da3_ros.sources.source import Source, SourceError, open_source
+from da3_ros.sources.source import Source, open_source
 from da3_ros.streaming.frame import Frame
 
 DELIVERY_TIMEOUT = Duration(seconds=5)
 DEPTH = 10
+PACED_SETS = 2
 _log = logging.getLogger("da3_ros.nodes.image_source_node")  # also when this file is run as __main__
 
 
@@ -58,8 +58,8 @@ class SourceParams:
     wait_for_subscribers: bool = parameter(True, "Begin when every camera has a subscriber.")
     pace_topic: str = parameter(
         "",
-        "A ~/status topic of da3_node: play the next frames only when the window of the last ones is done, so that a "
-        "slow machine processes all of them. Empty plays in real time.",
+        "A ~/status topic of da3_node: play on only when all but the last two sets are accounted for, so that a slow "
+        "machine processes all of them. Empty plays in real time.",
     )
     pace_timeout_s: float = parameter(
         120.0, "How long to wait for such a window at most, seconds.", minimum=1.0, maximum=3600.0
@@ -69,8 +69,38 @@ class SourceParams:
         check(self)
 
 
+@dataclass(slots=True)
+class _Timeline:
+    """Which stamp is due when, on the steady clock.
+
+    Attributes:
+        begin_ns: stamp that is due at the making of this; 0 for the first that comes.
+        speed: stamps run so many times faster than time.
+    """
+
+    begin_ns: int
+    speed: float
+    begin_s: float = field(default_factory=time.monotonic)
+
+    def seconds_until(self, stamp_ns: int) -> float:
+        """Time until a stamp is due, not below zero."""
+        return max(self._due_s(stamp_ns) - time.monotonic(), 0.0)
+
+    def lateness_ns(self, stamp_ns: int) -> int:
+        """Time since a stamp was due."""
+        return round(max(time.monotonic() - self._due_s(stamp_ns), 0.0) * 1e9)
+
+    def _due_s(self, stamp_ns: int) -> float:
+        return self.begin_s + (stamp_ns - self.begin_ns) * 1e-9 / self.speed
+
+
 class ImageSourceNode(Node):
-    """Publishes the frames of a source from its own thread; `finished` is set after the last."""
+    """Publishes the frames of a source from its own thread; `finished` is set after the last.
+
+    Attributes:
+        finished: set at the end of everything.
+        failure: why it ended early; empty when it did not.
+    """
 
     def __init__(self, node_name: str = "image_source_node", **options: Any) -> None:
         """Open the source and start playing.
@@ -94,8 +124,9 @@ class ImageSourceNode(Node):
         }
         self._image_message = jpeg_message if compressed else rgb_message
         self._publish_rig()
-        self._done = threading.Condition()
-        self._done_ns = -1
+        self._changed = threading.Condition()
+        self._sent = self._accounted = 0
+        self.failure = ""
         if self._params.pace_topic:
             self.create_subscription(WindowStatus, self._params.pace_topic, self._on_status, output_profile(100))
         self.finished = threading.Event()
@@ -106,8 +137,8 @@ class ImageSourceNode(Node):
     def destroy_node(self) -> None:
         """Stop playing, then destroy the node."""
         self._stopping.set()
-        with self._done:
-            self._done.notify_all()
+        with self._changed:
+            self._changed.notify_all()
         self._thread.join()
         super().destroy_node()
 
@@ -120,59 +151,87 @@ class ImageSourceNode(Node):
         self._static.sendTransform([transform_message(pose, about, frame_id) for frame_id, pose in rig.items()])
 
     def _run(self) -> None:
-        # Once for nothing: the first frame can take seconds (a simulated room is lit), and time begins after it.
-        with contextlib.suppress(SourceError):
-            next(self._source.play(0), None)
-        while self._params.wait_for_subscribers and not all(
-            publisher.get_subscription_count() for publisher in self._images.values()
-        ):
-            if self._stopping.wait(0.05):
-                return
         try:
-            while not self._stopping.is_set():
-                self._play_once()
-                if not self._params.loop:
-                    break
+            # Once for nothing: the first frame can take seconds (a simulated room is lit), and time begins after it.
+            next(self._source.play(0), None)
+            self._wait_for_subscribers()
+            self._play()
             for publisher in self._images.values():
                 if not self._stopping.is_set():
                     publisher.wait_for_all_acked(DELIVERY_TIMEOUT)
-        except SourceError as error:
-            _log.error("the source ended early: %s", error)
+        except Exception as error:  # the outermost loop of this thread: whatever it was, main must hear of it
+            self.failure = f"the source ended early: {error}"
+            _log.error("%s", self.failure)
+            _log.debug("while playing", exc_info=True)
         finally:
             self.finished.set()
 
-    def _play_once(self) -> None:
-        start_ns = self.get_clock().now().nanoseconds if self._params.stamps == "now" else None
-        begin_s, first_ns = time.monotonic(), -1
+    def _wait_for_subscribers(self) -> None:
+        publishers = self._images.values()
+        while self._params.wait_for_subscribers and not all(p.get_subscription_count() for p in publishers):
+            if self._stopping.wait(0.05):
+                return
+
+    def _play(self) -> None:
+        """Play the source once, or again and again."""
+        keeps_stamps = self._params.stamps == "source"
+        begin_ns = self.get_clock().now().nanoseconds
+        timeline, start_ns = _Timeline(begin_ns, self._params.speed), None if keeps_stamps else begin_ns
+        while not self._stopping.is_set():
+            end_ns = self._play_once(start_ns, timeline)
+            if end_ns is None or not self._params.loop:
+                return
+            if keeps_stamps:
+                timeline = _Timeline(0, self._params.speed)
+            else:
+                start_ns = end_ns
+
+    def _play_once(self, start_ns: int | None, timeline: _Timeline) -> int | None:
+        """Publish one pass; return when the next one begins, or None at the end of everything."""
+        first_ns = before_ns = gap_ns = None
         for stamp_ns, frames in _together(self._source.play(start_ns)):
-            first_ns = stamp_ns if first_ns < 0 else first_ns
-            due_s = begin_s + (stamp_ns - first_ns) * 1e-9 / self._params.speed
-            if self._stopping.wait(max(due_s - time.monotonic(), 0.0)):
-                return
+            if first_ns is None:
+                first_ns = stamp_ns
+                timeline.begin_ns = timeline.begin_ns or stamp_ns
+            if self._stopping.wait(timeline.seconds_until(stamp_ns)):
+                return None
+            shift_ns = timeline.lateness_ns(stamp_ns) if self._is_paced and start_ns is not None else 0
             for frame in frames:
-                self._publish(frame)
-            if self._params.pace_topic:
-                self._wait_for_window(stamp_ns)
+                self._publish(frame if not shift_ns else replace(frame, stamp_ns=frame.stamp_ns + shift_ns))
+            self._wait_for_room()
+            gap_ns = gap_ns if before_ns is None else stamp_ns - before_ns
+            before_ns = stamp_ns
             if self._params.duration_s and (stamp_ns - first_ns) * 1e-9 >= self._params.duration_s:
-                return
+                return None
+        return None if before_ns is None else before_ns + (gap_ns or round(1e9 / self._params.rate_hz))
 
     def _publish(self, frame: Frame) -> None:
         about = header(frame.stamp_ns, frame.frame_id)
         if frame.calibration is not None:
             self._infos[frame.camera].publish(camera_info_message(frame.calibration, about))
         self._images[frame.camera].publish(self._image_message(frame.image, about))
+        self._sent += 1
+
+    @property
+    def _is_paced(self) -> bool:
+        return bool(self._params.pace_topic) and self._params.source != "simulation"
 
     def _on_status(self, status: WindowStatus) -> None:
-        with self._done:
-            self._done_ns = to_ns(status.header.stamp)
-            self._done.notify_all()
+        with self._changed:
+            self._accounted = status.frames_published + sum(status.drop_counts)
+            self._changed.notify_all()
 
-    def _wait_for_window(self, stamp_ns: int) -> None:
+    def _wait_for_room(self) -> None:
+        """While more than PACED_SETS sets are under way, when paced."""
+        most = PACED_SETS * len(self._source.cameras)
+
         def is_over() -> bool:
-            return self._done_ns >= stamp_ns or self._stopping.is_set()
+            return self._sent - self._accounted < most or self._stopping.is_set()
 
-        with self._done:
-            if not self._done.wait_for(is_over, self._params.pace_timeout_s):
+        if not self._params.pace_topic:
+            return
+        with self._changed:
+            if not self._changed.wait_for(is_over, self._params.pace_timeout_s):
                 _log.warning("no window within %.0f s: playing on", self._params.pace_timeout_s)
 
 
@@ -208,7 +267,7 @@ def main() -> int:
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
-    return 0
+    return 1 if node.failure else 0
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from threading import Lock
 
@@ -13,6 +14,8 @@ from da3_ros.geometry.cloud import DepthFilter, clean_depth, organised_cloud
 from da3_ros.geometry.ply import write_ply
 from da3_ros.geometry.voxel_map import VoxelMap
 from da3_ros.streaming.results import ViewResult, WindowResult
+
+_log = logging.getLogger(__name__)
 
 
 class MapKeeper:
@@ -32,7 +35,8 @@ class MapKeeper:
         """Take in the new views of a window; a new segment is a new map."""
         if self._voxels is None:
             return
-        if result.report.new_segment:
+        if result.report.new_segment and result.window.index:
+            _log.warning("the track was lost: the map begins again")
             self.clear()
         for view in (view for new in result.new_sets for view in new.views):
             self._add_view(self._voxels, view, kept)

@@ -18,7 +18,7 @@ from da3_ros.ros.odometry_messages import odometry_message, path_message, pose_s
 from da3_ros.ros.params import NodeParams
 from da3_ros.ros.qos import create_output
 from da3_ros.ros.stamps import header
-from da3_ros.ros.status_messages import WindowStatus, window_status_message
+from da3_ros.ros.status_messages import WindowStatus, account_message, window_status_message
 from da3_ros.ros.transform_messages import transform_message
 from da3_ros.streaming.ledger import Counters
 from da3_ros.streaming.odometry import OdometryState
@@ -51,7 +51,7 @@ class ResultPublisher:
         for camera in self._cameras.values():
             camera.destroy(self._node)
         for publisher in (self._odometry, self._path, self._status):
-            self._node.destroy_publisher(publisher)
+            self._node.destroy_lifecycle_publisher(publisher)
         if self._transforms is not None:
             self._node.destroy_publisher(self._transforms.pub_tf)
 
@@ -63,6 +63,11 @@ class ResultPublisher:
         if result.new_sets and path and self._path.get_subscription_count():
             self._path.publish(self._path_message(path))
         return time.monotonic_ns() - start_ns
+
+    def publish_account(self, counters: Counters, reason: str) -> None:
+        """Publish that images came to nothing, and why."""
+        now_ns = self._node.get_clock().now().nanoseconds
+        self._status.publish(account_message(counters, reason, header(now_ns, self._params.odom_frame)))
 
     def publish_status(self, result: WindowResult, counters: Counters, publish_ns: int) -> float:
         """Publish what became of the window; return its latency in milliseconds."""

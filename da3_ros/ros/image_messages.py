@@ -82,7 +82,7 @@ def to_array(message: Image) -> RgbArray:
         FrameError: with the cause `unknown_encoding`, `bad_step` (rows cannot lie as the message says),
             `truncated` or `empty_image`.
     """
-    if message.width == 0 or message.height == 0 or not message.data:
+    if message.width == 0 or message.height == 0 or len(message.data) == 0:
         raise FrameError("empty_image", f"image of {message.width}x{message.height} with {len(message.data)} bytes")
     layout = _ROW_LAYOUTS.get(message.encoding)
     if layout:

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
+from typing import Any
 
 from std_msgs.msg import Header
 
@@ -37,6 +39,37 @@ def tracking_state(report: AlignmentReport) -> TrackingState:
     if not report.ok:
         return TrackingState.REJECTED
     return TrackingState.STARTED if report.new_segment else TrackingState.OK
+
+
+def account_message(counters: Counters, reason: str, header: Header) -> WindowStatus:
+    """The account of frames when there is no result to tell of: a window failed, or images were lost before any.
+
+    Args:
+        counters: the account now.
+        reason: what happened, in words.
+        header: stamp of the newest frame set concerned or of now, and the odometry frame.
+    """
+    return WindowStatus(
+        header=header,
+        tracking_state=int(TrackingState.REJECTED),
+        reason=reason,
+        residual=math.nan,
+        scale=math.nan,
+        scale_sigma=math.nan,
+        scale_age=math.nan,
+        latency_ms=math.nan,
+        **_account(counters),
+    )
+
+
+def _account(counters: Counters) -> dict[str, Any]:
+    return {
+        "frames_in": counters.frames_in,
+        "frames_published": counters.frames_published,
+        "frames_in_flight": counters.in_flight,
+        "drop_causes": list(counters.dropped),
+        "drop_counts": list(counters.dropped.values()),
+    }
 
 
 def window_status_message(
@@ -73,11 +106,7 @@ def window_status_message(
         scale=report.world_from_window.scale,
         scale_sigma=scale.sigma,
         scale_age=scale.age_ns * 1e-9,
-        frames_in=counters.frames_in,
-        frames_published=counters.frames_published,
-        frames_in_flight=counters.in_flight,
-        drop_causes=list(counters.dropped),
-        drop_counts=list(counters.dropped.values()),
+        **_account(counters),
         stages=list(stages_ns),
         stage_ms=[duration_ns * 1e-6 for duration_ns in stages_ns.values()],
         latency_ms=latency_ns * 1e-6,

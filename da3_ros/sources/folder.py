@@ -7,17 +7,21 @@ A camera's `camera_info.yaml` (what `camera_calibration` saves) lies beside its 
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import yaml
 
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.sources.source import Source, SourceError
 from da3_ros.streaming.frame import Frame
 
+_log = logging.getLogger(__name__)
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
@@ -40,7 +44,9 @@ def open_folder(folder: Path, rate_hz: float) -> Source:
         for index, together in enumerate(zip(*images.values(), strict=True)):
             stamp_ns = (start_ns or 0) + index * period_ns
             for camera, file in zip(images, together, strict=True):
-                yield _read_frame(camera, stamp_ns, file, calibrations[camera])
+                image = _read_image(file, calibrations[camera])
+                if image is not None:
+                    yield Frame(camera, stamp_ns, f"{camera}_optical_frame", image, calibrations[camera])
 
     return Source(tuple(images), sum(counts.values()), play)
 
@@ -60,7 +66,13 @@ def _images_by_camera(folder: Path) -> dict[str, list[Path]]:
 def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    images = (file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(images, key=_natural_order)
+
+
+def _natural_order(file: Path) -> list[tuple[int, str]]:
+    """Numbers in names by their value: img_2 comes before img_10."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", file.name)]
 
 
 def _ros_name(name: str) -> str:
@@ -69,12 +81,14 @@ def _ros_name(name: str) -> str:
     return f"camera_{word}" if word[:1].isdigit() else word
 
 
-def _read_frame(camera: str, stamp_ns: int, file: Path, calibration: PinholeCamera | None) -> Frame:
-    image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+def _read_image(file: Path, calibration: PinholeCamera | None) -> npt.NDArray[np.uint8] | None:
+    """(H, W, 3) RGB, or None and a warning; a calibration holds for the pixels as stored, whatever their EXIF says."""
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if calibration else cv2.IMREAD_COLOR
+    image = cv2.imread(str(file), flags)
     if image is None:
-        raise SourceError(f"cannot decode the image '{file}'")
-    rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
-    return Frame(camera, stamp_ns, f"{camera}_optical_frame", rgb, calibration)
+        _log.warning("the image '%s' cannot be decoded and is left out", file)
+        return None
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
 def read_calibration(folder: Path) -> PinholeCamera | None:

@@ -55,8 +55,10 @@ def open_source(path: Path, rate_hz: float = 10.0) -> Source:
 
         return open_video(path)
     if path.suffix in (".mcap", ".db3") or (path / "metadata.yaml").is_file():
-        from da3_ros.sources.bag import open_bag
-
+        try:
+            from da3_ros.sources.bag import open_bag
+        except ImportError as error:
+            raise SourceError(f"bags need the Python module '{error.name}', which is not installed") from error
         return open_bag(path)
     if path.is_dir():
         from da3_ros.sources.folder import open_folder

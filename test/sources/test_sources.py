@@ -80,15 +80,22 @@ def test_calibration_that_is_none_is_refused_with_its_name(tmp_path: Path, text:
         open_source(tmp_path / "shots")
 
 
-def test_corrupt_image_ends_the_play_with_its_name(tmp_path: Path) -> None:
-    write_images(tmp_path / "shots", 2)
+def test_corrupt_image_is_left_out_with_its_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_images(tmp_path / "shots", 3)
     (tmp_path / "shots" / "001.png").write_bytes(b"no image")
 
-    frames = open_source(tmp_path / "shots").play(None)
+    frames = list(open_source(tmp_path / "shots").play(None))
 
-    next(frames)
-    with pytest.raises(SourceError, match=r"001\.png"):
-        next(frames)
+    assert [frame.stamp_ns for frame in frames] == [0, 200_000_000]
+    assert "001.png" in caplog.text
+
+
+def test_folder_counts_in_numbers_not_in_letters(tmp_path: Path) -> None:
+    write_images(tmp_path / "shots", 2)
+    (tmp_path / "shots" / "000.png").rename(tmp_path / "shots" / "img_10.png")
+    (tmp_path / "shots" / "001.png").rename(tmp_path / "shots" / "img_9.png")
+
+    assert [frame.image[0, 0, 0] for frame in open_source(tmp_path / "shots").play(None)] == [31, 30]
 
 
 def test_video_plays_all_frames_at_its_own_rate(tmp_path: Path) -> None:
