@@ -62,6 +62,18 @@ NODE_ARGUMENTS = [
         "(tests only). Empty: as in params_file.",
     ),
     DeclareLaunchArgument(
+        "allow_download",
+        default_value="",
+        choices=["", "true", "false", "True", "False"],
+        description="Download weights that are not in the local cache yet. Empty: as in params_file.",
+    ),
+    DeclareLaunchArgument(
+        "accept_noncommercial_license",
+        default_value="",
+        choices=["", "true", "false", "True", "False"],
+        description="Agree to the licence of weights that may not be used commercially. Empty: as in params_file.",
+    ),
+    DeclareLaunchArgument(
         "device",
         default_value="",
         description="auto, cpu, cuda or cuda:<number>. Empty: as in params_file.",
@@ -172,8 +184,9 @@ def typed(given: dict[str, str]) -> dict[str, object]:
     parameters: dict[str, object] = {name: ParameterValue(text, value_type=str) for name, text in given.items()}
     if "cameras" in given:
         parameters["cameras"] = [name.strip() for name in given["cameras"].split(",")]
-    if "autostart" in given:
-        parameters["autostart"] = is_true(given["autostart"])
+    for name in ("allow_download", "accept_noncommercial_license", "autostart"):
+        if name in given:
+            parameters[name] = is_true(given[name])
     return parameters
 
 

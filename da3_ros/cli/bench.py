@@ -23,6 +23,7 @@ from rich.progress import track
 from rich.table import Table
 
 from da3_ros.cli.main import CommandError
+from da3_ros.cli.numbers import positive_float, positive_int
 
 SIZE = (480, 640)
 WARM_UP_FRAMES = 20
@@ -32,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `da3_ros bench`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("what", choices=("ros",), help="what to measure")
-    parser.add_argument("--frames", type=int, default=200, help="images to measure over (default: 200)")
-    parser.add_argument("--rate", type=float, default=15.0, help="images per second (default: 15)")
+    parser.add_argument("--frames", type=positive_int, default=200, help="images to measure over (default: 200)")
+    parser.add_argument("--rate", type=positive_float, default=15.0, help="images per second (default: 15)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the same figures as JSON")
 
 
@@ -64,6 +65,9 @@ def _measure_ros(frames: int, rate_hz: float) -> dict[str, Any]:
         parameters = {"engine": "null", "window_size": 1, "tf_mode": "base", "process_resolution": 504}
         node = stack.enter_context(NodeProcess("da3_ros.nodes.da3_node", parameters, folder))
         source = {"source": str(folder / "images"), "rate_hz": rate_hz, "loop": True}
+        while not recorder.is_connected:
+            recorder.wait_for_change(0.2)
+            node.check()
         player = stack.enter_context(NodeProcess("da3_ros.nodes.image_source_node", source, folder))
         _wait_for(recorder, WARM_UP_FRAMES, node, player)
         published, cpu_s = recorder.status.frames_published, node.cpu_seconds  # type: ignore[union-attr]

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from da3_ros.cli.main import CommandError
 from da3_ros.cli.network_options import add_network_options, engine_name
+from da3_ros.cli.numbers import positive_float, positive_int
 from da3_ros.sources.source import Source, SourceError, open_source
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resolution", type=int, default=0, help="longest side that the engine sees (default: 504; simulation: 336)"
     )
-    parser.add_argument("--window-size", type=int, default=4, help="frame sets per window (default: 4)")
-    parser.add_argument("--seconds", type=float, default=12.0, help="length of the simulation (default: 12)")
+    parser.add_argument("--window-size", type=positive_int, default=4, help="frame sets per window (default: 4)")
+    parser.add_argument("--seconds", type=positive_float, default=12.0, help="length of the simulation (default: 12)")
     parser.add_argument("--output", type=Path, default=Path("demo_out"), help="folder for the results")
 
 
@@ -81,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         node = NodeProcess("da3_ros.nodes.da3_node", plan.node_parameters, folder, threads)
         player = NodeProcess("da3_ros.nodes.image_source_node", plan.source_parameters, folder, threads)
         stack.enter_context(node)
+        _wait_for_outputs(recorder, node)
         stack.enter_context(player)
         begin_s = time.monotonic()
         _follow(plan, recorder, node, player)
@@ -103,6 +105,8 @@ def _plan(arguments: argparse.Namespace) -> _Plan:
         "sync_slop_ms": 20.0,
         "diagnostics_period_s": 1.0,
     }
+    if not arguments.input and arguments.weights:
+        raise CommandError("--weights needs --input: the simulated demo is answered by the oracle, not by a network")
     if not arguments.input:
         return _simulation_plan(arguments, common)
     try:
@@ -134,6 +138,14 @@ def _simulation_plan(arguments: argparse.Namespace, common: dict[str, Any]) -> _
     player = {"source": "simulation", "rate_hz": RATE_HZ, "duration_s": arguments.seconds, "static_tf": False}
     node = {**common, **ORACLE, "cameras": list(source.cameras)}
     return _Plan(source, sets * len(source.cameras), player, node, simulation(0).truth, ORACLE_NAME)
+
+
+def _wait_for_outputs(recorder: Recorder, node: NodeProcess) -> None:
+    """Until the node is configured and the recorder hears it: no result may come before."""
+    with Console().status("loading"):
+        while not recorder.is_connected:
+            recorder.wait_for_change(0.2)
+            node.check()
 
 
 def _follow(plan: _Plan, recorder: Recorder, node: NodeProcess, player: NodeProcess) -> None:

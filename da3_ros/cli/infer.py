@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from da3_ros.cli.main import CommandError
 from da3_ros.cli.network_options import add_network_options, engine_name
+from da3_ros.cli.numbers import positive_float, positive_int
 from da3_ros.sources.source import Source, SourceError, open_source
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network_options(parser, weights_required=True)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number> (default: auto)")
     parser.add_argument("--resolution", type=int, default=504, help="longest side the network sees (default: 504)")
-    parser.add_argument("--window-size", type=int, default=4, help="frame sets per window (default: 4)")
+    parser.add_argument("--window-size", type=positive_int, default=4, help="frame sets per window (default: 4)")
     parser.add_argument("--window-stride", type=int, default=0, help="new sets per window (default: 2, or 1)")
-    parser.add_argument("--rate", type=float, default=10.0, help="images per second of a folder (default: 10)")
+    parser.add_argument("--rate", type=positive_float, default=10.0, help="images per second of a folder (default: 10)")
     parser.add_argument("--output", type=Path, default=Path("infer_out"), help="folder for the results")
 
 

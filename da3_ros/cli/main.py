@@ -34,8 +34,16 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         return int(importlib.import_module(f"da3_ros.cli.{given.command}").run(given))
-    except CommandError as error:
-        print(f"da3_ros {given.command}: {error}", file=sys.stderr)
+    except (CommandError, OSError) as error:
+        print(f"da3_ros {given.command}: {_as_options(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _as_options(sentence: str) -> str:
+    """Parameters of the node are options here."""
+    for name in ("allow_download", "accept_noncommercial_license"):
+        option = "--" + name.replace("_", "-")
+        sentence = sentence.replace(f"set {name} to true", f"give {option}").replace(name, option)
+    return sentence

@@ -65,6 +65,7 @@ class Recorder:
             self._listen(Image, f"{camera}/rgb/image_rect", record, self._on_image)
             self._listen(PointCloud2, f"{camera}/depth/points", record, self._on_points)
             self._listen(PoseWithCovarianceStamped, f"{camera}/pose", record, self._on_pose)
+            self._listen(CameraInfo, f"{camera}/rgb/camera_info", record, lambda *_: None)
         self._node.create_subscription(WindowStatus, "da3_node/status", self._on_status, output_profile(100))
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
@@ -76,6 +77,14 @@ class Recorder:
         rclpy.try_shutdown()
         self._thread.join()
         self._node.destroy_node()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether every topic that is listened to has a publisher."""
+        ours = [
+            subscription for subscription in self._node.subscriptions if "/parameter" not in subscription.topic_name
+        ]
+        return all(subscription.get_publisher_count() for subscription in ours)
 
     @property
     def status(self) -> WindowStatus | None:

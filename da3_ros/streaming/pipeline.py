@@ -101,6 +101,7 @@ class Pipeline:
             now_ns=now_ns,
         )
         self._resets_followed = 0
+        self._taken: Window | None = None  # in the hands of the processing thread
 
     def push(self, frame: Frame) -> None:
         """Take a frame and leave a window in the mailbox when one is due. Never waits for the engine."""
@@ -108,8 +109,16 @@ class Pipeline:
             self._mailbox.put(window)
 
     def take(self, timeout_s: float | None = None) -> Window | None:
-        """Wait for the newest window; None when the time is over or the pipeline was closed."""
-        return self._mailbox.take(timeout_s)
+        """Wait for the newest window; None when the time is over or the pipeline was closed.
+
+        To ask again says that the window before is done with.
+        """
+        with self._lock:
+            self._taken = None
+        window = self._mailbox.take(timeout_s)
+        with self._lock:
+            self._taken = window
+        return window
 
     def close(self) -> None:
         """Wake whoever waits in `take`, for good."""
@@ -120,9 +129,17 @@ class Pipeline:
         self._processor.place_cameras(base_from_camera)
 
     def flush(self) -> None:
-        """Decide what waits for more frames, as none will come for now; a window that is left goes to the mailbox."""
-        for window in self._remaining():
+        """Decide what waits for more frames, as none will come for now.
+
+        A window that is left goes to the mailbox. When none is left and none is being processed, sets that only a
+        later window could have published are lost to what they were blamed on.
+        """
+        windows = self._remaining()
+        for window in windows:
             self._mailbox.put(window)
+        with self._lock:
+            if not windows and self._taken is None:
+                self._ledger.lose_all()
 
     def feed(self, frame: Frame) -> list[WindowResult]:
         """Take a frame and process every window that it completes, for use without threads."""
