@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from da3_ros.cli.report import Truth
 
 RATE_HZ = 10.0
-SETTLE_S = 20.0
+REST_S, SETTLE_S = 3.0, 20.0
 ORACLE_NAME = "oracle (simulated truth with noise)"
 ORACLE = {
     "engine": "oracle",
@@ -165,8 +165,10 @@ def _follow(plan: _Plan, recorder: Recorder, node: NodeProcess, player: NodeProc
             if done != before:
                 before, quiet_since_s = done, time.monotonic()
             if not player.is_running:
-                at_rest = status is not None and done >= max(plan.frames, status.frames_in)
-                if at_rest or time.monotonic() - quiet_since_s > SETTLE_S:
+                quiet_s = time.monotonic() - quiet_since_s
+                all_done = status is not None and done >= max(plan.frames, status.frames_in)
+                at_rest = status is not None and not status.frames_in_flight and quiet_s > REST_S
+                if all_done or at_rest or quiet_s > SETTLE_S:
                     return
             else:
                 quiet_since_s = time.monotonic()

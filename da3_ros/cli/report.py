@@ -155,7 +155,7 @@ class Report:
 
 _LABELS = {
     "engine": "engine",
-    "frames_sent": "images sent",
+    "frames_sent": "images in the source",
     "elapsed_s": "time (s)",
     "frames_in": "images in",
     "frame_sets": "frame sets published",

@@ -28,7 +28,7 @@ from da3_ros.ros.image_messages import rgb_message
 from da3_ros.ros.log_bridge import bridged
 from da3_ros.ros.parameter_schema import check, declare, parameter, read
 from da3_ros.ros.qos import create_output, output_profile
-from da3_ros.ros.stamps import header
+from da3_ros.ros.stamps import header, to_ns
 from da3_ros.ros.status_messages import WindowStatus
 from da3_ros.ros.transform_messages import transform_message
 from da3_ros.sources.source import Source, open_source
@@ -126,6 +126,7 @@ class ImageSourceNode(Node):
         self._publish_rig()
         self._changed = threading.Condition()
         self._sent = self._accounted = 0
+        self._done_ns = -1
         self.failure = ""
         if self._params.pace_topic:
             self.create_subscription(WindowStatus, self._params.pace_topic, self._on_status, output_profile(100))
@@ -198,7 +199,7 @@ class ImageSourceNode(Node):
             shift_ns = timeline.lateness_ns(stamp_ns) if self._is_paced and start_ns is not None else 0
             for frame in frames:
                 self._publish(frame if not shift_ns else replace(frame, stamp_ns=frame.stamp_ns + shift_ns))
-            self._wait_for_room()
+            self._wait_for_room(stamp_ns + shift_ns)
             gap_ns = gap_ns if before_ns is None else stamp_ns - before_ns
             before_ns = stamp_ns
             if self._params.duration_s and (stamp_ns - first_ns) * 1e-9 >= self._params.duration_s:
@@ -219,14 +220,16 @@ class ImageSourceNode(Node):
     def _on_status(self, status: WindowStatus) -> None:
         with self._changed:
             self._accounted = status.frames_published + sum(status.drop_counts)
+            self._done_ns = to_ns(status.header.stamp)
             self._changed.notify_all()
 
-    def _wait_for_room(self) -> None:
-        """While more than PACED_SETS sets are under way, when paced."""
+    def _wait_for_room(self, stamp_ns: int) -> None:
+        """When paced, until the window of this stamp is done or fewer than PACED_SETS sets are unaccounted for."""
         most = PACED_SETS * len(self._source.cameras)
 
         def is_over() -> bool:
-            return self._sent - self._accounted < most or self._stopping.is_set()
+            is_done = self._done_ns >= stamp_ns or self._sent - self._accounted < most
+            return is_done or self._stopping.is_set()
 
         if not self._params.pace_topic:
             return

@@ -94,6 +94,24 @@ def test_frames_of_rejected_windows_are_counted_and_never_handed_out() -> None:
     assert pipeline.counters().dropped == {"not_aligned": 5}
 
 
+def test_flush_counts_what_no_window_will_publish_but_spares_the_window_in_hand() -> None:
+    world = OracleWorld(TWO, curve)
+    pipeline = pipeline_of(world, window_size=1, overlap=1)
+    for frame in world.frames(12):
+        pipeline.push(frame)
+    assert pipeline.take(0.0) is not None
+
+    pipeline.flush()  # one window is being processed: its frames may yet be published
+    pipeline.flush()
+
+    assert pipeline.counters().in_flight > 0
+    while pipeline.take(0.0) is not None:
+        continue
+    pipeline.flush()
+    assert pipeline.counters().in_flight == 0
+    assert balance(pipeline.counters()) == 0
+
+
 def test_bag_loop_begins_a_new_segment_at_the_origin() -> None:
     world = OracleWorld(TWO, curve)
     pipeline = pipeline_of(world)
