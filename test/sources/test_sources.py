@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from rosbags.rosbag2 import Writer
+from rosbags.typesys import Stores, get_typestore
 
 from da3_ros.sources.simulated import open_simulation
 from da3_ros.sources.source import SourceError, open_source
@@ -140,6 +142,34 @@ def test_bag_plays_calibrated_cameras_named_after_their_namespaces(
     assert played[0].stamp_ns == 7
     assert {frame.camera for frame in played} == set(source.cameras)
     assert all(frame.calibration is not None and frame.calibration.size == frame.image.shape[:2] for frame in played)
+
+
+def write_raw_bag(folder: Path, sets: int, offset_ns: int = 0) -> None:
+    """Two cameras with raw images, the second one `offset_ns` later than the first."""
+    types = get_typestore(Stores.ROS2_JAZZY)
+    header, stamp, image_type = (
+        types.types[name] for name in ("std_msgs/msg/Header", "builtin_interfaces/msg/Time", "sensor_msgs/msg/Image")
+    )
+    with Writer(folder, version=9) as bag:
+        topics = ("/left/image_raw", "/right/image_raw")
+        connections = [bag.add_connection(topic, image_type.__msgtype__, typestore=types) for topic in topics]
+        for number in range(sets):
+            for camera, connection in enumerate(connections):
+                at_ns = number * 100_000_000 + camera * offset_ns
+                about = header(stamp(at_ns // 10**9, at_ns % 10**9), f"camera_{camera}")
+                pixels = np.full(24 * 32 * 3, number, np.uint8)
+                message = image_type(about, 24, 32, "rgb8", 0, 96, pixels)
+                bag.write(connection, at_ns, types.serialize_cdr(message, image_type.__msgtype__))
+
+
+def test_bag_with_raw_images_plays_them_in_stamp_order(tmp_path: Path) -> None:
+    write_raw_bag(tmp_path / "raw", 3, offset_ns=8_000_000)
+
+    frames = list(open_source(tmp_path / "raw").play(None))
+
+    assert [(frame.camera, frame.stamp_ns // 1_000_000, int(frame.image[0, 0, 0])) for frame in frames] == [
+        ("left", 0, 0), ("right", 8, 0), ("left", 100, 1), ("right", 108, 1), ("left", 200, 2), ("right", 208, 2),
+    ]  # fmt: skip
 
 
 def test_bag_knows_where_its_cameras_sit(shared_data: Path) -> None:
