@@ -191,7 +191,8 @@ class Da3Node(LifecycleNode):
         try:
             result = self._pipeline.process(window)
         except Exception as error:
-            self._outputs.publish_account(self._pipeline.counters(), f"window {window.index} failed: {error}")
+            reason, stamp_ns = f"window {window.index} failed: {error}", window.frame_sets[-1].stamp_ns
+            self._outputs.publish_account(self._pipeline.counters(), reason, stamp_ns)
             raise
         kept = DepthFilter(params.min_confidence, params.edge_threshold, params.min_depth, params.max_depth)
         publish_ns = self._outputs.publish(result, self._pipeline.path, kept)

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,9 @@ class SourceParams:
     loop: bool = parameter(False, "Begin again at the end.")
     duration_s: float = parameter(0.0, "End the simulation after so long; 0 never.", minimum=0.0, maximum=86400.0)
     stamps: str = parameter(
-        "now", "Stamp images as if taken now, or keep the source's own stamps.", choices=("now", "source")
+        "now",
+        "Begin the stamps now and go on at the source's rate, or keep the source's own stamps.",
+        choices=("now", "source"),
     )
     image_transport: str = parameter("raw", "Publish raw images or JPEG.", choices=("raw", "compressed"))
     static_tf: bool = parameter(True, "Publish where the cameras sit on the base, when the source knows it.")
@@ -84,14 +86,8 @@ class _Timeline:
 
     def seconds_until(self, stamp_ns: int) -> float:
         """Time until a stamp is due, not below zero."""
-        return max(self._due_s(stamp_ns) - time.monotonic(), 0.0)
-
-    def lateness_ns(self, stamp_ns: int) -> int:
-        """Time since a stamp was due."""
-        return round(max(time.monotonic() - self._due_s(stamp_ns), 0.0) * 1e9)
-
-    def _due_s(self, stamp_ns: int) -> float:
-        return self.begin_s + (stamp_ns - self.begin_ns) * 1e-9 / self.speed
+        due_s = self.begin_s + (stamp_ns - self.begin_ns) * 1e-9 / self.speed
+        return max(due_s - time.monotonic(), 0.0)
 
 
 class ImageSourceNode(Node):
@@ -196,10 +192,9 @@ class ImageSourceNode(Node):
                 timeline.begin_ns = timeline.begin_ns or stamp_ns
             if self._stopping.wait(timeline.seconds_until(stamp_ns)):
                 return None
-            shift_ns = timeline.lateness_ns(stamp_ns) if self._is_paced and start_ns is not None else 0
             for frame in frames:
-                self._publish(frame if not shift_ns else replace(frame, stamp_ns=frame.stamp_ns + shift_ns))
-            self._wait_for_room(stamp_ns + shift_ns)
+                self._publish(frame)
+            self._wait_for_room(stamp_ns)
             gap_ns = gap_ns if before_ns is None else stamp_ns - before_ns
             before_ns = stamp_ns
             if self._params.duration_s and (stamp_ns - first_ns) * 1e-9 >= self._params.duration_s:
@@ -213,14 +208,10 @@ class ImageSourceNode(Node):
         self._images[frame.camera].publish(self._image_message(frame.image, about))
         self._sent += 1
 
-    @property
-    def _is_paced(self) -> bool:
-        return bool(self._params.pace_topic) and self._params.source != "simulation"
-
     def _on_status(self, status: WindowStatus) -> None:
         with self._changed:
             self._accounted = status.frames_published + sum(status.drop_counts)
-            self._done_ns = to_ns(status.header.stamp)
+            self._done_ns = max(self._done_ns, to_ns(status.header.stamp))
             self._changed.notify_all()
 
     def _wait_for_room(self, stamp_ns: int) -> None:

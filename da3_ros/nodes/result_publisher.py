@@ -64,10 +64,9 @@ class ResultPublisher:
             self._path.publish(self._path_message(path))
         return time.monotonic_ns() - start_ns
 
-    def publish_account(self, counters: Counters, reason: str) -> None:
-        """Publish that images came to nothing, and why."""
-        now_ns = self._node.get_clock().now().nanoseconds
-        self._status.publish(account_message(counters, reason, header(now_ns, self._params.odom_frame)))
+    def publish_account(self, counters: Counters, reason: str, stamp_ns: int = 0) -> None:
+        """Publish that images came to nothing, and why; the stamp is that of the window concerned, 0 without one."""
+        self._status.publish(account_message(counters, reason, header(stamp_ns, self._params.odom_frame)))
 
     def publish_status(self, result: WindowResult, counters: Counters, publish_ns: int) -> float:
         """Publish what became of the window; return its latency in milliseconds."""

@@ -47,7 +47,7 @@ def account_message(counters: Counters, reason: str, header: Header) -> WindowSt
     Args:
         counters: the account now.
         reason: what happened, in words.
-        header: stamp of the newest frame set concerned or of now, and the odometry frame.
+        header: stamp of the newest frame set concerned, 0 without one, and the odometry frame.
     """
     return WindowStatus(
         header=header,
