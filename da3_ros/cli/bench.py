@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure what da3_ros costs on this machine.
 
-`ros`: processor time of da3_node per camera image without the network (null engine): raw 640x480 in; depth, both
-camera_infos, confidence, rectified colour, cloud and pose out at 378x504, all subscribed to by another process.
+`ros`: processor time of da3_node per camera image without the network (null engine): raw 640x480 in; depth, its
+camera_info, confidence, rectified colour and cloud out at 378x504, all subscribed to by another process.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from da3_ros.cli.numbers import positive_float, positive_int
 
 SIZE = (480, 640)
 WARM_UP_FRAMES = 20
+TOPICS = ("depth/image_rect", "depth/camera_info", "depth/confidence", "rgb/image_rect", "depth/points")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,9 +61,9 @@ def _measure_ros(frames: int, rate_hz: float) -> dict[str, Any]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         _write_images(folder / "images")
-        recorder = Recorder(("camera",))
+        recorder = Recorder(("camera",), TOPICS)
         stack.callback(recorder.close)
-        parameters = {"engine": "null", "window_size": 1, "tf_mode": "base", "process_resolution": 504}
+        parameters = {"engine": "null", "window_size": 1, "process_resolution": 504}
         node = stack.enter_context(NodeProcess("da3_ros.nodes.da3_node", parameters, folder))
         source = {"source": str(folder / "images"), "rate_hz": rate_hz, "loop": True}
         while not recorder.is_connected:

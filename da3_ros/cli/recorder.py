@@ -48,9 +48,15 @@ class CameraRecord:
 
 
 class Recorder:
-    """Listens from its making until `close`, on a thread of its own."""
+    """Listens from its making until `close`, on a thread of its own.
 
-    def __init__(self, cameras: Sequence[str], points_per_cloud: int = 4000) -> None:
+    Args:
+        cameras: names of the cameras.
+        topics: of every camera that are listened to; all when empty.
+        points_per_cloud: how many points are kept of each cloud.
+    """
+
+    def __init__(self, cameras: Sequence[str], topics: Sequence[str] = (), points_per_cloud: int = 4000) -> None:
         rclpy.init()
         self._node = Node("recorder")
         self._changed = threading.Condition()
@@ -58,14 +64,18 @@ class Recorder:
         self.cameras: dict[str, CameraRecord] = {camera: CameraRecord() for camera in cameras}
         self.statuses: list[WindowStatus] = []
         self.counts: dict[str, int] = defaultdict(int)
+        takers = {
+            "depth/image_rect": (Image, self._on_depth),
+            "depth/camera_info": (CameraInfo, self._on_info),
+            "depth/confidence": (Image, self._on_confidence),
+            "rgb/image_rect": (Image, self._on_image),
+            "depth/points": (PointCloud2, self._on_points),
+            "pose": (PoseWithCovarianceStamped, self._on_pose),
+        }
         for camera, record in self.cameras.items():
-            self._listen(Image, f"{camera}/depth/image_rect", record, self._on_depth)
-            self._listen(CameraInfo, f"{camera}/depth/camera_info", record, self._on_info)
-            self._listen(Image, f"{camera}/depth/confidence", record, self._on_confidence)
-            self._listen(Image, f"{camera}/rgb/image_rect", record, self._on_image)
-            self._listen(PointCloud2, f"{camera}/depth/points", record, self._on_points)
-            self._listen(PoseWithCovarianceStamped, f"{camera}/pose", record, self._on_pose)
-            self._listen(CameraInfo, f"{camera}/rgb/camera_info", record, lambda *_: None)
+            for topic in topics or takers:
+                message_type, take = takers[topic]
+                self._listen(message_type, f"{camera}/{topic}", record, take)
         self._node.create_subscription(WindowStatus, "da3_node/status", self._on_status, output_profile(100))
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)

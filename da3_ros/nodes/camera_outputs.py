@@ -66,8 +66,11 @@ class CameraOutputs:
             self._publish("depth/image_rect", lambda: self._depth_message(depth, source))
             points = functools.partial(organised_cloud, depth, view.image, view.camera)
             self._publish("depth/points", lambda: cloud_message(points(), source))
-        for topic in ("depth/camera_info", "rgb/camera_info"):
-            self._publish(topic, lambda: camera_info_message(view.camera, source))
+        infos = [topic for topic in ("depth/camera_info", "rgb/camera_info") if self._wanted(topic)]
+        if infos:
+            info = camera_info_message(view.camera, source)
+            for topic in infos:
+                self._publishers[topic].publish(info)
         self._publish("rgb/image_rect", lambda: rgb_message(view.image, source))
         self._publish("depth/confidence", lambda: float_message(view.confidence, source))
         in_odom = header(view.frame.stamp_ns, self._odom_frame)
