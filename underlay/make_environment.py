@@ -166,7 +166,7 @@ def linked_source() -> Path:
     folder = BUILD / "source" / "da3_ros"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name in ("CMakeLists.txt", "package.xml", "msg", "launch", "config", "da3_ros"):
+    for name in ("CMakeLists.txt", "package.xml", "msg", "launch", "config", "da3_ros", "test"):
         (folder / name).symlink_to(ROOT / name)
     return folder
 
