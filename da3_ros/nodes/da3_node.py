@@ -155,7 +155,7 @@ class Da3Node(LifecycleNode):
         self._latencies, self._rate = health.LatencyLog(), RateMeter()
         self._map = MapKeeper(params.map_voxel_size, params.map_file)
         self._result: WindowResult | None = None
-        self._frames_seen, self._lost, self._fed_s = 0, 0, time.monotonic()
+        self._before, self._fed_s = self._pipeline.counters(), time.monotonic()
         rig = RigLookup(self, RIG_PATIENCE_S)
         self._rig: RigLookup | None = rig
         undo.callback(self._forget_run)
@@ -217,14 +217,13 @@ class Da3Node(LifecycleNode):
     def _on_timer(self) -> None:
         assert self._params is not None
         counters, now_s = self._pipeline.counters(), time.monotonic()
-        if counters.frames_in != self._frames_seen:
-            self._frames_seen, self._fed_s = counters.frames_in, now_s
+        before, self._before = self._before, counters
+        if counters.frames_in != before.frames_in:
+            self._fed_s = now_s
         elif counters.in_flight and now_s - self._fed_s > self._silence_s():
             self._pipeline.flush()  # the cameras have stopped: what waits for more will not get it
-        lost = sum(counters.dropped.values())
-        if lost != self._lost and not counters.in_flight:
+        if counters.dropped != before.dropped and counters.windows == before.windows and not counters.in_flight:
             self._outputs.publish_account(counters, "images were lost without a window")
-        self._lost = lost
         if not self._diagnostics.get_subscription_count():
             return
         cameras = zip(self._pipeline.health(), (camera.state for camera in self._inputs), strict=True)

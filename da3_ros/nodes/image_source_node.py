@@ -172,7 +172,8 @@ class ImageSourceNode(Node):
     def _play(self) -> None:
         """Play the source once, or again and again."""
         keeps_stamps = self._params.stamps == "source"
-        begin_ns = self.get_clock().now().nanoseconds
+        # The source's own stamps are due from the first of them on, whatever the clock says.
+        begin_ns = 0 if keeps_stamps else self.get_clock().now().nanoseconds
         timeline, start_ns = _Timeline(begin_ns, self._params.speed), None if keeps_stamps else begin_ns
         while not self._stopping.is_set():
             end_ns = self._play_once(start_ns, timeline)
