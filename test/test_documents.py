@@ -24,6 +24,7 @@ from da3_ros.nodes import health
 from da3_ros.nodes.camera_outputs import TOPICS
 from da3_ros.nodes.da3_node import Da3Node
 from da3_ros.nodes.image_source_node import SourceParams
+from da3_ros.nodes.robot_health import GravityState, OdometryInputState, RigInputState, RobotState
 from da3_ros.ros.params import NodeParams
 from da3_ros.streaming.camera_health import CameraHealth
 from da3_ros.streaming.ledger import Counters
@@ -92,6 +93,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Iterator[Da3Node]:
     context = Context()
     rclpy.init(context=context, domain_id=1 + os.getpid() % 100)
     given = {"cameras": ["front"], "engine": "null", "tf_mode": "base"}
+    given |= {"odometry_topic": "wheel/odom", "imu_topic": "imu"}
     overrides = [Parameter(name, value=value) for name, value in given.items()]
     node = Da3Node(context=context, parameter_overrides=overrides)
     node.trigger_configure()
@@ -104,6 +106,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Iterator[Da3Node]:
 
 def documented_name(topic: str) -> str:
     """A topic of the node above as the document writes it."""
+    topic = {"/wheel/odom": "<odometry_topic>", "/imu": "<imu_topic>"}.get(topic, topic)
     topic = re.sub("^/da3_node/", "~/", topic)
     return re.sub("^/front/", "<camera>/", topic)
 
@@ -155,7 +158,9 @@ def test_diagnostics_are_what_the_node_reports() -> None:
     latencies = health.LatencyLog()
     latencies.add(1.0)
 
-    reports = health.reports([(idle, state)], counters, latencies.percentiles(), 0.0, None)
+    rig = RigInputState(0, {}, {}, True, True)
+    robot = RobotState(rig, OdometryInputState("/odom", 1, 0, 0, 1, "", "", ""), GravityState("/imu", 1, True, ""))
+    reports = health.reports([(idle, state)], counters, latencies.percentiles(), 0.0, None, robot)
 
     listed = {name: values for name, _, values in rows(section(NODE, "## Diagnostics"))}
     tasks = {f"`{report.task}`".replace("front", "<name>"): report for report in reports}

@@ -87,7 +87,7 @@ def test_installed_share_holds_the_folder_whole(installed: Path, folder: str) ->
 def test_installed_share_holds_messages_and_manifest(installed: Path) -> None:
     share = installed / "share" / "da3_ros"
 
-    for name in ("package.xml", "msg/WindowStatus.msg"):
+    for name in ("package.xml", "msg/RigEstimate.msg", "msg/WindowStatus.msg"):
         assert (share / name).read_text() == (ROOT / name).read_text()
 
 

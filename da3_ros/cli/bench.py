@@ -4,6 +4,7 @@
 
 `ros`: processor time of da3_node per camera image without the network (null engine): raw 640x480 in; depth, its
 camera_info, confidence, rectified colour and cloud out at 378x504, all subscribed to by another process.
+`geometry`: time of what follows the network for each window: alignment, focal length, cameras from rays. No ROS.
 """
 
 from __future__ import annotations
@@ -33,16 +34,26 @@ TOPICS = ("depth/image_rect", "depth/camera_info", "depth/confidence", "rgb/imag
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `da3_ros bench`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("what", choices=("ros",), help="what to measure")
-    parser.add_argument("--frames", type=positive_int, default=200, help="images to measure over (default: 200)")
+    parser.add_argument("what", choices=("ros", "geometry"), help="what to measure")
+    parser.add_argument(
+        "--frames",
+        type=positive_int,
+        default=200,
+        help="images to measure over, for `geometry` twentieths of it rounds (default: 200)",
+    )
     parser.add_argument("--rate", type=positive_float, default=15.0, help="images per second (default: 15)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the same figures as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print, and write."""
-    figures = _measure_ros(arguments.frames, arguments.rate)
-    table = Table(title="ROS cost per 640x480 image, no network", show_header=False, title_justify="left")
+    if arguments.what == "geometry":
+        from da3_ros.cli.bench_geometry import measure
+
+        title, figures = "Geometry per window, milliseconds", measure(rounds=max(arguments.frames // 20, 1))
+    else:
+        title, figures = "ROS cost per 640x480 image, no network", _measure_ros(arguments.frames, arguments.rate)
+    table = Table(title=title, show_header=False, title_justify="left")
     for name, value in figures.items():
         if isinstance(value, dict):
             value = ", ".join(f"{topic} {count}" for topic, count in value.items())

@@ -15,6 +15,7 @@ COMMANDS = {
     "infer": "depth, clouds and camera poses of a folder, a video or a bag, without ROS",
     "demo": "run the nodes on the simulated rig or on your own images, and report",
     "bench": "measure what it costs on this machine",
+    "eval": "prove trajectory, scale and covariance on scenes whose truth is known",
 }
 
 

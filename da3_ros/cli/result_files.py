@@ -72,13 +72,13 @@ class ResultFiles:
             depth=view.depth,
             confidence=view.confidence,
             K=view.camera.matrix,
-            world_from_camera=view.world_from_camera,
+            world_from_camera=view.odom_from_camera,
         )
-        self._poses[camera].append((stamp_ns, view.world_from_camera))
+        self._poses[camera].append((stamp_ns, view.odom_from_camera))
         cloud = organised_cloud(clean_depth(view.depth, view.confidence, KEPT), view.image, view.camera).reshape(-1, 4)
         known = np.flatnonzero(np.isfinite(cloud[:, 2]))
         kept = known[:: max(len(known) // POINTS_PER_IMAGE, 1)]
-        pose = view.world_from_camera
+        pose = view.odom_from_camera
         self._points.append((cloud[kept, :3] @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32))
         self._colours.append(view.image.reshape(-1, 3)[kept])
 

@@ -93,6 +93,22 @@ def matrix_from_rotation_vector(rotation_vector: npt.ArrayLike) -> FloatArray:
     return matrix_from_quat_xyzw(np.concatenate((half_sinc * vector, np.cos(angle / 2)), axis=-1))
 
 
+def rotation_vector_from_matrix(rotation: npt.ArrayLike) -> FloatArray:
+    """Logarithm: axis times angle in radians, angle in [0, pi], accurate near zero.
+
+    Args:
+        rotation: (..., 3, 3).
+
+    Returns:
+        (..., 3) float64.
+    """
+    quat = quat_xyzw_from_matrix(rotation)
+    sine = np.linalg.norm(quat[..., :3], axis=-1, keepdims=True)
+    half_angle = np.arctan2(sine, quat[..., 3:])
+    # angle / sin(angle / 2) through numpy's sinc(x) = sin(pi x)/(pi x), which is smooth at zero.
+    return quat[..., :3] * (2 / np.sinc(half_angle / np.pi))
+
+
 def nearest_rotation(matrix: npt.ArrayLike) -> FloatArray:
     """Proper rotation nearest to each matrix in the Frobenius norm (Umeyama 1991, lemma; orthogonal Procrustes).
 

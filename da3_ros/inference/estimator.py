@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -12,7 +13,9 @@ import numpy.typing as npt
 import torch
 
 from da3_ros.geometry.camera import PinholeCamera
+from da3_ros.geometry.errors import DegenerateGeometryError
 from da3_ros.geometry.prediction import Prediction, ViewKey
+from da3_ros.geometry.rays import camera_from_rays
 from da3_ros.inference.device import resolve_cpu_threads
 from da3_ros.inference.engine import EngineError, Image, check_keys
 from da3_ros.inference.network_cameras import (
@@ -26,6 +29,10 @@ from da3_ros.model.camera_token import normalise_cameras
 from da3_ros.model.network import Da3Network, NetworkOutput
 from da3_ros.model.reference_view import check_strategy
 
+POSE_SOURCES = ("camera_head", "rays")
+
+_log = logging.getLogger(__name__)
+_WARN_PERIOD_S = 30.0
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -43,6 +50,7 @@ class DepthEstimator:
         *,
         process_resolution: int = 504,
         reference_view: str = "saddle_balanced",
+        pose_source: str = "camera_head",
         cpu_threads: int = 0,
     ) -> None:
         """Take a network with its weights, and move it to the device.
@@ -52,6 +60,8 @@ class DepthEstimator:
             device: where it shall run.
             process_resolution: pixels of the longest side that the network sees.
             reference_view: how the network chooses its reference view; a name in `reference_view.STRATEGIES`.
+            pose_source: where cameras and their poses come from: `camera_head`, or `rays`, which costs the ray branch
+                and finds principal points too. A view whose rays agree on no camera keeps that of the camera head.
             cpu_threads: threads of one call on the CPU; 0 leaves a core to the rest of the process.
 
         Raises:
@@ -59,9 +69,12 @@ class DepthEstimator:
             EngineError: when the device has not enough memory for the weights.
         """
         check_strategy(reference_view)
+        if pose_source not in POSE_SOURCES:
+            raise ValueError(f"pose_source '{pose_source}' is not one of {', '.join(POSE_SOURCES)}")
         self.device = device
         self._preprocessor = Preprocessor(process_resolution)
         self._reference_view = reference_view
+        self._want_rays = pose_source == "rays"
         self._cpu_threads = resolve_cpu_threads(cpu_threads)
         with _memory_shortage_told(f"{device} has not enough memory for the weights: use a smaller model"):
             self._network = network.to(device).eval()
@@ -96,6 +109,7 @@ class DepthEstimator:
             return self._network(
                 network_input(views.images, self.device),
                 *self._known_cameras(views, known_poses),
+                want_rays=self._want_rays,
                 reference_view=self._reference_view,
             )
 
@@ -130,24 +144,38 @@ def network_input(images: npt.NDArray[np.uint8], device: torch.device) -> torch.
 
 
 def _prediction(views: ProcessedViews, output: NetworkOutput) -> Prediction:
-    depth, confidence, camera_from_world, intrinsics = (
-        tensor[0].float().cpu().numpy()
-        for tensor in (output.depth, output.confidence, output.camera_from_world, output.intrinsics)
-    )
-    for name, array in (("depth", depth), ("confidence", confidence), ("pose", camera_from_world), ("K", intrinsics)):
-        finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
-        if not finite.all():
-            raise EngineError(f"the network's {name} of view {int(np.argmin(finite))} holds a NaN or infinity")
+    depth, confidence = _per_view("depth", output.depth), _per_view("confidence", output.confidence)
     size = (views.images.shape[1], views.images.shape[2])
-    predicted = tuple(camera_from_network_intrinsics(matrix, size) for matrix in intrinsics)
+    window_from_camera = window_from_camera_of_network(_per_view("pose", output.camera_from_world))
+    predicted = [camera_from_network_intrinsics(matrix, size) for matrix in _per_view("K", output.intrinsics)]
+    if output.ray is not None and output.ray_confidence is not None:
+        rays = zip(_per_view("ray", output.ray), _per_view("ray confidence", output.ray_confidence), strict=True)
+        for view, ray_map in enumerate(rays):
+            try:
+                found = camera_from_rays(*ray_map)
+            except DegenerateGeometryError as error:
+                once = {"throttle_key": f"rays/{view}", "throttle_period_s": _WARN_PERIOD_S}
+                _log.warning("view %d: %s; its camera is that of the camera head", view, error, extra=once)
+                continue
+            window_from_camera[view] = found.window_from_camera
+            predicted[view] = found.camera.resized(size)  # the ray map spans the image
     return Prediction(
         images=views.images,
         depth=np.where(views.valid, depth, np.float32(np.nan)),
         confidence=np.where(views.valid, confidence, np.float32(1.0)),
-        window_from_camera=window_from_camera_of_network(camera_from_world),
+        window_from_camera=window_from_camera,
         cameras=tuple(given or found for given, found in zip(views.cameras, predicted, strict=True)),
-        predicted_cameras=predicted,
+        predicted_cameras=tuple(predicted),
     )
+
+
+def _per_view(name: str, output: torch.Tensor) -> npt.NDArray[np.float32]:
+    """(V, ...) of the one window in (1, V, ...); EngineError when it is not finite."""
+    array: npt.NDArray[np.float32] = output[0].float().cpu().numpy()
+    finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    if not finite.all():
+        raise EngineError(f"the network's {name} of view {int(np.argmin(finite))} holds a NaN or infinity")
+    return array
 
 
 @contextmanager

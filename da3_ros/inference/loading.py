@@ -17,6 +17,7 @@ def load_estimator(
     device: str = "auto",
     process_resolution: int = 504,
     reference_view: str = "saddle_balanced",
+    pose_source: str = "camera_head",
     cpu_threads: int = 0,
     accept_noncommercial_license: bool = False,
     allow_download: bool = False,
@@ -29,6 +30,7 @@ def load_estimator(
         device: auto, cpu, cuda or cuda:<index>.
         process_resolution: pixels of the longest side that the network sees.
         reference_view: how the network chooses its reference view.
+        pose_source: where cameras and their poses come from: `camera_head` or `rays`.
         cpu_threads: threads of one call on the CPU; 0 leaves a core to the rest of the process.
         accept_noncommercial_license: the user accepts CC BY-NC 4.0 for the weights that need it.
         allow_download: weights that are not in the local cache may be downloaded.
@@ -47,5 +49,6 @@ def load_estimator(
         target,
         process_resolution=process_resolution,
         reference_view=reference_view,
+        pose_source=pose_source,
         cpu_threads=cpu_threads,
     )

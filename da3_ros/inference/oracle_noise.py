@@ -18,10 +18,12 @@ from da3_ros.geometry.sim3 import Sim3, rigid
 _GAUGE_SCALES = (0.3, 3.0)
 _GAUGE_SHIFT = 5.0  # standard deviation of each coordinate, window units
 _COARSE_GRID = (5, 7)  # waves of about a fifth of the image
+_COARSE_RMS = 0.88  # of unit noise on that grid after the cubic enlargement
 _EDGE_RATIO = 0.1  # depth that changes by a tenth between neighbours is an edge
-_HALVING_SIGMA = 0.02  # relative sigma that halves the confidence of a pixel far from edges
+_HALVING_ERROR = 0.02  # relative error that halves the confidence of a pixel far from edges
+_LARGEST_DOUBT = 3.0  # in halving errors: confidence does not tell a wrong pixel from a bad one
 
-DepthImage = npt.NDArray[np.float32]
+DepthImages = npt.NDArray[np.float32]
 
 
 def window_generator(keys: Sequence[ViewKey], seed: int, purpose: str) -> np.random.Generator:
@@ -47,44 +49,53 @@ def random_motions(generator: np.random.Generator, views: int, position_m: float
     return rigid(turns, generator.normal(0.0, position_m, (views, 3)))
 
 
-def noisy_depth(
-    depth: DepthImage, relative_sigma: float, generator: np.random.Generator
-) -> tuple[DepthImage, DepthImage]:
-    """Depth with noise, half of it smooth and half white, and a confidence that knows where it is worse.
+def depth_noise(generator: np.random.Generator, shape: tuple[int, ...], smooth: float, pixel: float) -> DepthImages:
+    """Errors of the logarithm of depth (V, H, W): waves over the image, and white noise; both standard deviations."""
+    error = np.zeros(shape, dtype=np.float32)
+    if smooth > 0:
+        error += np.float32(smooth) * waves(generator, shape)
+    if pixel > 0:
+        error += np.float32(pixel) * generator.standard_normal(shape, dtype=np.float32)
+    return error
 
-    The noise is stronger by up to two in some large parts of the image and by up to four at depth edges.
+
+def confidence_of(
+    error: DepthImages, edge: DepthImages, generator: np.random.Generator, wander: float
+) -> npt.NDArray[np.float32]:
+    """A confidence that is lower where the error is larger and at edges, and wanders besides.
 
     Args:
-        depth: (H, W) z; NaN where unknown.
-        relative_sigma: typical standard deviation of the logarithm of depth.
-        generator: where the noise comes from.
+        error: (V, H, W) of the logarithm of depth; NaN where depth is unknown.
+        edge: (V, H, W) of `depth_edges`.
+        generator: where the wandering comes from.
+        wander: standard deviation of its logarithm; half of the variance is smooth, half white.
 
     Returns:
-        (H, W) depth, NaN where unknown, and (H, W) confidence in 1..10, being 1 where unknown.
+        (V, H, W) in 1..10, 1 where depth is unknown.
     """
-    edge = depth_edges(depth)
-    sigma = np.zeros_like(depth)
-    if relative_sigma > 0:
-        strength = np.exp2(np.clip(_smooth_noise(generator, depth.shape), -1, 1))
-        sigma = np.float32(relative_sigma) * strength * (1 + 3 * edge)
-        white = generator.standard_normal(depth.shape, dtype=np.float32)
-        noise = (_smooth_noise(generator, depth.shape) + white) * np.float32(np.sqrt(0.5))
-        depth = depth * np.exp(sigma * noise)
-    confidence = 1 + 9 / (1 + 3 * edge + sigma / np.float32(_HALVING_SIGMA))
-    return depth, np.where(np.isnan(depth), np.float32(1), confidence).astype(np.float32)
+    above_one = 9 / (1 + 3 * edge + np.minimum(np.abs(error) / np.float32(_HALVING_ERROR), _LARGEST_DOUBT))
+    if wander > 0:
+        white = generator.standard_normal(edge.shape, dtype=np.float32)
+        above_one *= np.exp(np.float32(wander * np.sqrt(0.5)) * (waves(generator, edge.shape) + white))
+    return np.asarray(np.where(np.isnan(error), 1, 1 + np.minimum(above_one, 9)), dtype=np.float32)
 
 
-def depth_edges(depth: DepthImage) -> DepthImage:
+def depth_edges(depth: DepthImages) -> DepthImages:
     """(H, W) from 0, flat, to 1, where depth jumps within a pixel's eight neighbours or is unknown in one."""
     known = np.nan_to_num(depth, nan=0.0)
     window = np.ones((3, 3), dtype=np.uint8)
     nearest = np.asarray(cv2.erode(known, window))
     jump = np.asarray(cv2.dilate(known, window)) - nearest
     ratio = np.divide(jump, nearest, out=np.full_like(known, np.inf), where=nearest > 0)
-    return np.clip(ratio / _EDGE_RATIO, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(ratio / _EDGE_RATIO, 0, 1), dtype=np.float32)
 
 
-def _smooth_noise(generator: np.random.Generator, size: tuple[int, ...]) -> DepthImage:
-    """(H, W) waves of about unit variance."""
-    coarse = generator.standard_normal(_COARSE_GRID, dtype=np.float32)
-    return np.asarray(cv2.resize(coarse, (size[1], size[0]), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
+def waves(generator: np.random.Generator, shape: tuple[int, ...]) -> DepthImages:
+    """(V, H, W) waves over each image, of unit standard deviation over many images."""
+    views, height, width = shape
+    coarse = generator.standard_normal((views, *_COARSE_GRID), dtype=np.float32) / np.float32(_COARSE_RMS)
+    size = (width, height)
+    result = np.empty(shape, dtype=np.float32)
+    for image, grid in zip(result, coarse, strict=True):
+        cv2.resize(grid, size, dst=image, interpolation=cv2.INTER_CUBIC)
+    return result

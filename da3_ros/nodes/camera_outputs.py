@@ -74,7 +74,7 @@ class CameraOutputs:
         self._publish("rgb/image_rect", lambda: rgb_message(view.image, source))
         self._publish("depth/confidence", lambda: float_message(view.confidence, source))
         in_odom = header(view.frame.stamp_ns, self._odom_frame)
-        self._publish("pose", lambda: pose_with_covariance_message(view.world_from_camera, pose_covariance, in_odom))
+        self._publish("pose", lambda: pose_with_covariance_message(view.odom_from_camera, pose_covariance, in_odom))
 
     def _wanted(self, topic: str) -> bool:
         return bool(self._publishers[topic].get_subscription_count())

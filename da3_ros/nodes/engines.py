@@ -38,6 +38,7 @@ def make_engine(params: NodeParams) -> Engine:
         device=params.device,
         process_resolution=params.process_resolution,
         reference_view=params.reference_view,
+        pose_source=params.pose_source,
         cpu_threads=params.cpu_threads,
         accept_noncommercial_license=params.accept_noncommercial_license,
         allow_download=params.allow_download,
@@ -47,7 +48,8 @@ def make_engine(params: NodeParams) -> Engine:
 def _oracle(params: NodeParams) -> OracleEngine:
     _log.warning("the engine is 'oracle': it knows the truth of '%s'; no network runs", params.oracle_scene)
     noise = OracleNoise(
-        depth=params.oracle_depth_noise,
+        depth_smooth=params.oracle_depth_noise,
+        depth_pixel=params.oracle_depth_noise / 3,
         position_m=params.oracle_position_noise,
         rotation_rad=math.radians(params.oracle_rotation_noise_deg),
         random_gauge=params.oracle_random_gauge,

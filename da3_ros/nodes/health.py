@@ -10,11 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from da3_ros.nodes.robot_health import RobotState, robot_reports
 from da3_ros.ros.diagnostics import Level, TaskReport
-from da3_ros.ros.status_messages import tracking_state
+from da3_ros.ros.status_messages import TrackingState, distrusted_cameras, tracking_state
 from da3_ros.streaming.camera_health import CameraHealth
 from da3_ros.streaming.ledger import Counters
 from da3_ros.streaming.results import WindowResult
+from da3_ros.streaming.scale import ScaleState
+
+FOCAL_TOLERANCE = 0.05
+HELD_NS = 5_000_000_000
 
 
 class LatencyLog:
@@ -101,22 +106,44 @@ def stream_report(counters: Counters, latencies: Mapping[str, float], rate_hz: f
 
 
 def tracking_report(result: WindowResult | None) -> TaskReport:
-    """How the newest window lies in the world."""
+    """How the newest window lies in the world: the first thing that is wrong, or where metres come from."""
     if result is None:
         return TaskReport("tracking", Level.STALE, "no window yet")
     report, scale = result.report, result.scale
+    state = tracking_state(report)
+    distrusted = ", ".join(distrusted_cameras(result))
     values: dict[str, str | int | float | bool] = {
-        "state": tracking_state(report).name.lower(),
+        "state": state.name.lower(),
         "scale_source": scale.source,
-        "scale": report.world_from_window.scale,
+        "scale": report.world_from_window.scale * scale.metres_per_unit,
         "scale_sigma": scale.sigma,
+        "scale_age_s": scale.age_ns * 1e-9,
         "residual": report.residual,
         "overlap_views": report.overlap_views,
         "inliers": report.inliers,
+        "distrusted_cameras": distrusted,
+        "focal_difference": result.focal_difference,
     }
+    if state is TrackingState.LOST:
+        return TaskReport("tracking", Level.ERROR, f"lost: {report.reason}", values)
     if not report.ok:
         return TaskReport("tracking", Level.WARN, f"window not used: {report.reason}", values)
-    return TaskReport("tracking", Level.OK, "tracking" if scale.is_metric else "tracking, up to scale", values)
+    if distrusted:
+        text = f"contradicts the other cameras, garbage or misplaced in TF: {distrusted}"
+        return TaskReport("tracking", Level.WARN, text, values)
+    if result.focal_difference > FOCAL_TOLERANCE:
+        difference = f"{result.focal_difference:.0%}"
+        text = f"the network sees a focal length {difference} off camera_info's: is that of these images?"
+        return TaskReport("tracking", Level.WARN, text, values)
+    return TaskReport("tracking", Level.OK, scale_text(scale), values)
+
+
+def scale_text(scale: ScaleState) -> str:
+    """Whether published lengths are metres, by whose word, and how surely."""
+    if not scale.is_metric:
+        return "tracking, up to scale"
+    held = f", not observed for {scale.age_ns * 1e-9:.0f} s" if scale.age_ns > HELD_NS else ""
+    return f"tracking in metres by {scale.source}, sigma {scale.sigma:.2%}{held}"
 
 
 def reports(
@@ -125,7 +152,9 @@ def reports(
     latencies: Mapping[str, float],
     rate_hz: float,
     result: WindowResult | None,
+    robot: RobotState,
 ) -> list[TaskReport]:
     """All parts of one /diagnostics message."""
     camera_reports = [camera_report(health, state) for health, state in cameras]
-    return [*camera_reports, stream_report(counters, latencies, rate_hz), tracking_report(result)]
+    stream = stream_report(counters, latencies, rate_hz)
+    return [*camera_reports, stream, tracking_report(result), *robot_reports(robot)]

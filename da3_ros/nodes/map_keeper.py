@@ -63,7 +63,7 @@ class MapKeeper:
     def _add_view(self, voxels: VoxelMap, view: ViewResult, kept: DepthFilter) -> None:
         depth = clean_depth(view.depth, view.confidence, kept)
         points = organised_cloud(depth, view.image, view.camera)[..., :3].reshape(-1, 3)
-        pose = view.world_from_camera.astype(np.float32)
+        pose = view.odom_from_camera.astype(np.float32)
         in_world = points @ pose[:3, :3].T + pose[:3, 3]
         with self._lock:
             voxels.add(in_world, view.image.reshape(-1, 3))

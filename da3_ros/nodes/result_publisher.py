@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
@@ -14,9 +15,11 @@ from tf2_ros import TransformBroadcaster
 
 from da3_ros.geometry.cloud import DepthFilter
 from da3_ros.nodes.camera_outputs import CameraOutputs
+from da3_ros.nodes.rig_keeper import KeptRig
 from da3_ros.ros.odometry_messages import odometry_message, path_message, pose_stamped_message
 from da3_ros.ros.params import NodeParams
 from da3_ros.ros.qos import create_output
+from da3_ros.ros.rig_messages import RigEstimateMessage, rig_estimate_message
 from da3_ros.ros.stamps import header
 from da3_ros.ros.status_messages import WindowStatus, account_message, window_status_message
 from da3_ros.ros.transform_messages import transform_message
@@ -42,6 +45,7 @@ class ResultPublisher:
         create = node.create_lifecycle_publisher
         self._odometry = create_output(create, Odometry, "~/odom")
         self._path = create_output(create, Path, "~/path", depth=1)
+        self._rig = create_output(create, RigEstimateMessage, "~/rig", depth=1)
         self._status = create_output(create, WindowStatus, "~/status", depth=100)
         self._poses: dict[OdometryState, PoseStamped] = {}
         self._transforms = TransformBroadcaster(node) if params.tf_mode != "none" else None
@@ -50,18 +54,35 @@ class ResultPublisher:
         """Take all topics away."""
         for camera in self._cameras.values():
             camera.destroy(self._node)
-        for publisher in (self._odometry, self._path, self._status):
+        for publisher in (self._odometry, self._path, self._rig, self._status):
             self._node.destroy_lifecycle_publisher(publisher)
         if self._transforms is not None:
             self._node.destroy_publisher(self._transforms.pub_tf)
 
-    def publish(self, result: WindowResult, path: tuple[OdometryState, ...], kept: DepthFilter) -> int:
-        """Publish what is new in a window, oldest set first; return the time that took, nanoseconds."""
+    def publish(
+        self,
+        result: WindowResult,
+        path: tuple[OdometryState, ...],
+        kept: DepthFilter,
+        owns: Callable[[str], bool],
+        rig: KeptRig | None,
+    ) -> int:
+        """Publish what is new in a window, oldest set first; return the time that took, nanoseconds.
+
+        Args:
+            result: of the window.
+            path: the newest base poses, oldest first.
+            kept: which depth is published.
+            owns: whether the TF edge to a frame is ours to publish.
+            rig: the estimate of the rig, when the window has a new one.
+        """
         start_ns = time.monotonic_ns()
         for new in result.new_sets:
-            self._publish_set(new, kept)
+            self._publish_set(new, kept, owns)
         if result.new_sets and path and self._path.get_subscription_count():
             self._path.publish(self._path_message(path))
+        if rig is not None and self._rig.get_subscription_count():
+            self._rig.publish(rig_estimate_message(rig.estimate, rig.frame_ids, rig.stamp_ns))
         return time.monotonic_ns() - start_ns
 
     def publish_account(self, counters: Counters, reason: str, stamp_ns: int = 0) -> None:
@@ -76,11 +97,11 @@ class ResultPublisher:
         self._status.publish(window_status_message(result, counters, publish_ns, latency_ns, about))
         return latency_ns * 1e-6
 
-    def _publish_set(self, new: SetResult, kept: DepthFilter) -> None:
+    def _publish_set(self, new: SetResult, kept: DepthFilter, owns: Callable[[str], bool]) -> None:
         base = new.odometry
         covariance = NO_COVARIANCE if base is None else base.pose_covariance
         # TF first: whoever gets an image can look its pose up.
-        self._publish_transforms(new)
+        self._publish_transforms(new, owns)
         for view in new.views:
             self._cameras[view.frame.camera].publish(view, kept, covariance)
         if base is not None and self._odometry.get_subscription_count():
@@ -88,22 +109,23 @@ class ResultPublisher:
             about = header(base.stamp_ns, self._params.odom_frame)
             self._odometry.publish(
                 odometry_message(
-                    base.world_from_base, covariance, twist, base.twist_covariance, about, self._params.base_frame
+                    base.odom_from_base, covariance, twist, base.twist_covariance, about, self._params.base_frame
                 )
             )
 
-    def _publish_transforms(self, new: SetResult) -> None:
+    def _publish_transforms(self, new: SetResult, owns: Callable[[str], bool]) -> None:
         if self._transforms is None:
             return
         if self._params.tf_mode == "cameras":
-            named = [view for view in new.views if view.frame.frame_id]
-            edges = [(view.world_from_camera, view.frame.stamp_ns, view.frame.frame_id) for view in named]
+            edges = [(view.odom_from_camera, view.frame.stamp_ns, view.frame.frame_id) for view in new.views]
         elif new.odometry is not None:
-            edges = [(new.odometry.world_from_base, new.odometry.stamp_ns, self._params.base_frame)]
+            edges = [(new.odometry.odom_from_base, new.odometry.stamp_ns, self._params.base_frame)]
         else:
             edges = []
         odom = self._params.odom_frame
-        messages = [transform_message(pose, header(stamp_ns, odom), child) for pose, stamp_ns, child in edges]
+        messages = [
+            transform_message(pose, header(stamp_ns, odom), child) for pose, stamp_ns, child in edges if owns(child)
+        ]
         if messages:
             self._transforms.sendTransform(messages)  # one message for all cameras of a set
 
@@ -111,7 +133,7 @@ class ResultPublisher:
         odom = self._params.odom_frame
         # Each pose is made once: a thousand of them take longer than everything else together.
         self._poses = {
-            state: self._poses.get(state) or pose_stamped_message(state.world_from_base, header(state.stamp_ns, odom))
+            state: self._poses.get(state) or pose_stamped_message(state.odom_from_base, header(state.stamp_ns, odom))
             for state in path
         }
         return path_message(self._poses.values(), header(path[-1].stamp_ns, odom))

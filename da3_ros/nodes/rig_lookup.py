@@ -1,62 +1,102 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the cameras sit on the robot, from TF."""
+"""Where the cameras sit on the robot, from TF: each is read once, when TF first places it."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Iterable
+from threading import Event
 
-from rclpy.duration import Duration
-from rclpy.node import Node
-from rclpy.time import Time
-from tf2_ros import Buffer, TransformException, TransformListener
-
-from da3_ros.geometry.errors import DegenerateGeometryError
 from da3_ros.geometry.rotation import FloatArray
-from da3_ros.ros.transform_messages import transform_to_matrix
+from da3_ros.nodes.tf_tree import TfTree
 from da3_ros.streaming.frame import Frame
 
+LOOK_PERIOD_S = 0.02
 _log = logging.getLogger(__name__)
 
 
 class RigLookup:
-    """Listens to TF from its making until `destroy`.
+    """Polled on the inference thread before each window; costs nothing once all cameras are found.
 
     Args:
-        node: whose executor brings TF in.
-        patience_s: from now; who asks earlier waits so long for what is missing.
+        tf: where to look.
+        base_frame: the base.
+        cameras: names of all cameras.
+        patience_s: from now; the first poll waits so long at most for what TF lacks.
+
+    Attributes:
+        has_looked: whether the first poll is over.
     """
 
-    def __init__(self, node: Node, patience_s: float) -> None:
-        # Without the node's clock: a wait must end even when simulated time stands still.
-        self._buffer = Buffer()
-        self._listener = TransformListener(self._buffer, node)
-        self._listens = True
+    def __init__(self, tf: TfTree, base_frame: str, cameras: Iterable[str], patience_s: float) -> None:
+        self._tf = tf
+        self._base_frame = base_frame
+        self._found: dict[str, FloatArray] = {}
+        self._missing: dict[str, str] = dict.fromkeys(cameras, "no image has come yet")
         self._deadline_s = time.monotonic() + patience_s
+        self.has_looked = False
+        self._stopping = Event()
 
-    def destroy(self) -> None:
-        """Stop listening; a second call does nothing."""
-        if self._listens:
-            self._listener.unregister()
-        self._listens = False
+    @property
+    def missing(self) -> dict[str, str]:
+        """Why each camera that is not placed is not, by name; for any thread."""
+        return dict(self._missing)
 
-    def base_from_camera(self, base_frame: str, frames: Iterable[Frame]) -> dict[str, FloatArray]:
-        """Poses of cameras on the base; a camera that TF does not know in time is left out and named.
+    def stop(self) -> None:
+        """End a wait that is under way."""
+        self._stopping.set()
+
+    def poll(self, frames: Iterable[Frame]) -> dict[str, FloatArray] | None:
+        """All poses known when one has come that the last poll did not have, else None.
 
         Not for the thread of the executor, which must bring TF in meanwhile.
 
         Args:
-            base_frame: the base.
-            frames: one per camera.
+            frames: of the newest set: they tell the cameras' frames.
+
+        Returns:
+            `base_from_camera`, (4, 4) rigid, metres, by camera.
         """
-        found: dict[str, FloatArray] = {}
+        wanted = [frame for frame in frames if frame.camera in self._missing]
+        news = self._look(wanted)
+        if not self.has_looked:
+            while self._missing.keys() & {f.camera for f in wanted} and time.monotonic() < self._deadline_s:
+                if self._stopping.wait(LOOK_PERIOD_S):
+                    break
+                news = self._look(wanted) or news
+            self.has_looked = True
+            self._tell_missing(wanted)
+        elif news:
+            _log.info("TF now places %s on '%s'", self._named(news), self._base_frame)
+        return dict(self._found) if news else None
+
+    def _look(self, frames: Iterable[Frame]) -> list[str]:
+        """Names of the cameras that are found now and were not before."""
+        news = []
         for frame in frames:
-            left = Duration(nanoseconds=round(max(self._deadline_s - time.monotonic(), 0.0) * 1e9))
+            if frame.camera in self._found:
+                continue
+            if not frame.frame_id:
+                self._missing[frame.camera] = "its images name no frame_id"
+                continue
             try:
-                transform = self._buffer.lookup_transform(base_frame, frame.frame_id, Time(), left).transform
-                found[frame.camera] = transform_to_matrix(transform)
-            except (TransformException, DegenerateGeometryError) as error:
-                _log.warning("camera '%s': no TF %s <- %s: %s", frame.camera, base_frame, frame.frame_id, error)
-        return found
+                self._found[frame.camera] = self._tf.lookup(self._base_frame, frame.frame_id)
+            except LookupError as error:
+                self._missing[frame.camera] = f"no TF {self._base_frame} <- {frame.frame_id}: {error}"
+                continue
+            del self._missing[frame.camera]
+            news.append(frame.camera)
+        return news
+
+    def _tell_missing(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            if frame.camera in self._missing:
+                _log.warning("camera '%s': %s", frame.camera, self._missing[frame.camera])
+        if frames and not self._found:
+            first = frames[0].camera
+            _log.warning("TF does not place any camera on '%s': it is taken at camera '%s'", self._base_frame, first)
+
+    def _named(self, cameras: Iterable[str]) -> str:
+        return ", ".join(f"camera '{camera}'" for camera in cameras)

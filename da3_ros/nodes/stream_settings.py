@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from da3_ros.ros.params import NodeParams
 from da3_ros.streaming.pipeline import StreamConfig
-from da3_ros.streaming.scale import fixed_scale, relative_scale
 
 
 def stream_config(params: NodeParams) -> StreamConfig:
@@ -25,6 +24,10 @@ def stream_config(params: NodeParams) -> StreamConfig:
         window_stride=params.window_stride,
         min_sets=1,  # the first answer after the first set: a robot should not wait for a whole window
         overlap=params.window_overlap,
-        scale=fixed_scale(params.fixed_scale) if params.scale_mode == "fixed" else relative_scale(),
+        max_rejected=params.max_rejected,
+        scale_mode=params.scale_mode,
+        fixed_scale=params.fixed_scale,
+        intrinsics=params.intrinsics,
+        conditioning=params.pose_conditioning,
         path_length=params.path_length,
     )

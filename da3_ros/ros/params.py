@@ -68,6 +68,29 @@ class NodeParams:
         "How the network chooses its reference view.",
         choices=("saddle_balanced", "saddle_sim_range", "first", "middle"),
     )
+    max_rejected: int = parameter(
+        3,
+        "Rejected windows in a row after which tracking counts as lost and the next good window starts anew.",
+        minimum=1,
+        maximum=1000,
+    )
+    intrinsics: str = parameter(
+        "auto",
+        "Focal length and principal point: calibrated (camera_info rules; without one the network's), predicted (the "
+        "network's), or auto (calibrated where camera_info has come, else predicted).",
+        choices=("auto", "calibrated", "predicted"),
+    )
+    pose_source: str = parameter(
+        "camera_head",
+        "What the network's poses and focal lengths are read from: its camera head, or its ray map.",
+        choices=("camera_head", "rays"),
+    )
+    pose_conditioning: str = parameter(
+        "none",
+        "Known poses that are given to the network: none, rig (where TF places the cameras, for windows of one frame "
+        "set) or odom (rig, moved by the robot's own odometry). They guide it; they never set its scale.",
+        choices=("none", "rig", "odom"),
+    )
     sync_slop_ms: float = parameter(
         0.0,
         "Largest difference of stamps within a frame set, milliseconds; 0 takes just under half the measured period.",
@@ -91,13 +114,28 @@ class NodeParams:
     odom_frame: str = parameter("odom", "Frame in which poses are published.")
     base_frame: str = parameter("base_link", "Frame of the robot, whose pose '~/odom' reports.")
     scale_mode: str = parameter(
-        "relative",
-        "Where the scale of depth and poses comes from: relative (the first window's unit) or fixed (fixed_scale).",
-        choices=("relative", "fixed"),
+        "auto",
+        "Where metres come from: rig (distances between cameras in TF), odom (the robot's own odometry), model (a "
+        "network that predicts metres), fixed (fixed_scale), relative (nowhere: the first window's unit), or auto (the "
+        "best observed of rig, odom and model; relative until one is).",
+        choices=("auto", "rig", "odom", "model", "fixed", "relative"),
     )
     fixed_scale: float = parameter(
         1.0, "Metres per unit of the first window when scale_mode is fixed.", minimum=1e-6, maximum=1e6
     )
+    odometry_topic: str = parameter(
+        "", "The robot's own odometry (nav_msgs/Odometry), for scale and conditioning; empty for none."
+    )
+    odometry_frame: str = parameter(
+        "",
+        "TF frame of the robot's own odometry, instead of odometry_topic: it is the pose of base_frame in this frame. "
+        "Empty for none.",
+    )
+    imu_topic: str = parameter(
+        "",
+        "An IMU (sensor_msgs/Imu) that says which way is up; empty takes base_frame as upright at the start.",
+    )
+    rig_file: str = parameter("~/.ros/da3_rig.yaml", "Where '~/save_rig' writes the estimated extrinsics (YAML).")
 
     min_confidence: float = parameter(
         1.0, "Depth of a lower confidence becomes NaN; 1 keeps all.", minimum=0.0, maximum=1e6, dynamic=True
@@ -142,10 +180,17 @@ class NodeParams:
     )
     oracle_seed: int = parameter(0, "Seed of the oracle's noise and gauges.", minimum=0, maximum=2**31 - 1)
     oracle_depth_noise: float = parameter(
-        0.0, "Noise of the oracle's depth, standard deviation as a fraction of the depth.", minimum=0.0, maximum=1.0
+        0.0,
+        "Noise of the oracle's depth, standard deviation as a fraction of the depth: so much in waves over the image, "
+        "and a third of it from pixel to pixel.",
+        minimum=0.0,
+        maximum=1.0,
     )
     oracle_position_noise: float = parameter(
-        0.0, "Noise of the oracle's camera positions, standard deviation in metres.", minimum=0.0, maximum=10.0
+        0.0,
+        "Noise of the oracle's camera positions, standard deviation in metres for a scene 3 m away.",
+        minimum=0.0,
+        maximum=10.0,
     )
     oracle_rotation_noise_deg: float = parameter(
         0.0, "Noise of the oracle's camera rotations, standard deviation in degrees.", minimum=0.0, maximum=180.0
@@ -158,16 +203,29 @@ class NodeParams:
         check(self)
         self._check_cameras()
         self._check_window()
+        self._check_odometry()
         if 0 < self.max_depth <= self.min_depth:
             raise ValueError(f"max_depth {self.max_depth} must be larger than min_depth {self.min_depth}, or 0")
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
             raise ValueError(f"device must be auto, cpu, cuda or cuda:<number>, not '{self.device}'")
         frames = {"odom_frame": self.odom_frame, "base_frame": self.base_frame}
+        if self.odometry_frame:
+            frames["odometry_frame"] = self.odometry_frame
         for name, frame_id in frames.items():
             if not frame_id or frame_id.startswith("/"):
                 raise ValueError(f"{name} must be a frame without a leading slash, not '{frame_id}'")
         if self.odom_frame == self.base_frame:
             raise ValueError(f"odom_frame and base_frame must differ; both are '{self.odom_frame}'")
+
+    def _check_odometry(self) -> None:
+        if self.odometry_topic and self.odometry_frame:
+            raise ValueError("odometry_topic and odometry_frame are two ways to the same thing: set only one of them")
+        if not (self.odometry_topic or self.odometry_frame):
+            for name in ("scale_mode", "pose_conditioning"):
+                if getattr(self, name) == "odom":
+                    raise ValueError(f"{name} 'odom' needs odometry_topic or odometry_frame")
+        if self.odometry_frame and self.odometry_frame == self.base_frame:
+            raise ValueError(f"odometry_frame and base_frame must differ; both are '{self.base_frame}'")
 
     def _check_window(self) -> None:
         size, stride, overlap = self.window_size, self.window_stride, self.window_overlap

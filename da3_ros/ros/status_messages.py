@@ -1,6 +1,6 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""WindowStatus messages from window results; the one file that imports the package's own generated messages."""
+"""WindowStatus messages from window results."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class TrackingState(IntEnum):
     STARTED = WindowStatus.TRACKING_STARTED
     OK = WindowStatus.TRACKING_OK
     REJECTED = WindowStatus.TRACKING_REJECTED
+    LOST = WindowStatus.TRACKING_LOST
 
 
 class ScaleSource(IntEnum):
@@ -37,8 +38,14 @@ class ScaleSource(IntEnum):
 def tracking_state(report: AlignmentReport) -> TrackingState:
     """The state that an alignment amounts to."""
     if not report.ok:
-        return TrackingState.REJECTED
+        return TrackingState.LOST if report.lost else TrackingState.REJECTED
     return TrackingState.STARTED if report.new_segment else TrackingState.OK
+
+
+def distrusted_cameras(result: WindowResult) -> list[str]:
+    """Names of the cameras with a view in the window that contradicts the others."""
+    left_out = {camera for new in result.new_sets for camera in new.disagreeing}
+    return sorted(left_out | {key.camera for key in result.report.distrusted})
 
 
 def account_message(counters: Counters, reason: str, header: Header) -> WindowStatus:
@@ -102,8 +109,10 @@ def window_status_message(
         residual=report.residual,
         inliers=report.inliers,
         overlap_views=report.overlap_views,
+        distrusted_cameras=distrusted_cameras(result),
+        focal_difference=result.focal_difference,
         scale_source=int(ScaleSource[scale.source.upper()]),
-        scale=report.world_from_window.scale,
+        scale=report.world_from_window.scale * scale.metres_per_unit,
         scale_sigma=scale.sigma,
         scale_age=scale.age_ns * 1e-9,
         **_account(counters),

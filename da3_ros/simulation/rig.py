@@ -109,3 +109,31 @@ def single_camera_rig(size: tuple[int, int] = (240, 320)) -> Rig:
         size: (H, W) of its images.
     """
     return mast_rig({"front": 0.0}, PinholeCamera.from_field_of_view(size, FIELD_OF_VIEW_RAD))
+
+
+def stereo_rig(baseline_m: float = 0.1, size: tuple[int, int] = (240, 320)) -> Rig:
+    """Left and right, straight ahead side by side.
+
+    Args:
+        baseline_m: distance of the two.
+        size: (H, W) of all images.
+    """
+    camera = PinholeCamera.from_field_of_view(size, FIELD_OF_VIEW_RAD)
+    sides = {"left": baseline_m / 2, "right": -baseline_m / 2}
+    return Rig(
+        tuple(
+            RigCamera(name, camera, base_from_optical((MAST_RADIUS_M, side, MAST_HEIGHT_M), 0.0, DOWNWARD_TILT_RAD))
+            for name, side in sides.items()
+        )
+    )
+
+
+def ring_rig(cameras: int, size: tuple[int, int] = (240, 320)) -> Rig:
+    """camera0 ahead and the others evenly around the mast: four of 90 degrees share no more than their borders.
+
+    Args:
+        cameras: how many.
+        size: (H, W) of all images.
+    """
+    yaws = {f"camera{index}": 2 * float(np.pi) * index / cameras for index in range(cameras)}
+    return mast_rig(yaws, PinholeCamera.from_field_of_view(size, FIELD_OF_VIEW_RAD))

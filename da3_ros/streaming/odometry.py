@@ -1,32 +1,42 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Camera poses to the pose, twist and covariance of the robot's base in the world (the `odom` frame of REP-105)."""
+"""The published trajectory: where the aligner's world lies in `odom` (REP-105), and the base's pose, twist, covariance.
+
+The world has axes and unit of a segment's first window. In `odom` (REP-103: z up, metres once the scale is known) it
+only ever moves in a way that leaves the base where it was said to be.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from da3_ros.geometry.prediction import Prediction
-from da3_ros.geometry.registration import rotation_vector_from_matrix
-from da3_ros.geometry.rotation import FloatArray
+from da3_ros.geometry.rotation import FloatArray, matrix_from_rotation_vector
 from da3_ros.geometry.sim3 import Sim3, rigid, rigid_inverse
 from da3_ros.streaming.aligner import AlignmentReport
-from da3_ros.streaming.frame import Frame, Window
+from da3_ros.streaming.base_uncertainty import (
+    FLOOR,
+    VARIANCE_LIMIT,
+    GaugeErrors,
+    PlacedBase,
+    joint_covariance,
+    motion_between,
+    motion_covariance,
+    publishable,
+)
+from da3_ros.streaming.rig import BasePose
 from da3_ros.streaming.scale import ScaleState
 
-# Body axes (x forward, y left, z up) of an optical frame (x right, y down, z forward): REP-103.
-BODY_FROM_OPTICAL = rigid([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], np.zeros(3))
-# Noise of one pose even when windows agree perfectly: 1 mm (or a thousandth of a unit) and 0.05 degrees.
-POSITION_VARIANCE_FLOOR = 1e-6
-ROTATION_VARIANCE_FLOOR = 8e-7
-# Added when track was lost, as the motion in the gap is unknown; and the most that is ever said, because
-# robot_localization warns above 1e3 and rtabmap takes 9999 for a reset.
+# rtabmap begins a new map when it reads this variance, and when it reads the identity pose anywhere but at the start.
+RESET_VARIANCE = 9999.0
+NOT_IDENTITY_M = 1e-6
+IDENTITY_TOLERANCE = 1e-9
+# Per axis, when track was lost and found again: the motion in between is unknown.
 LOST_VARIANCE = 100.0
-VARIANCE_LIMIT = 900.0
+NO_SEGMENT = "the first window must be told by `begin_segment`"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,135 +44,216 @@ class OdometryState:
     """The base at one instant.
 
     Attributes:
-        stamp_ns: of the frame that the pose was taken from.
-        world_from_base: (4, 4) rigid, world units.
-        linear_velocity: (3,) in the base frame, world units per second; zero at the start of a segment.
-        angular_velocity: (3,) in the base frame, radians per second.
-        pose_covariance: (6, 6) of x y z and rotation about x y z, in the world frame.
-        twist_covariance: (6, 6) the same order, in the base frame.
+        stamp_ns: of the frame set that it was found from.
+        odom_from_base: (4, 4) rigid, metres, or the segment's unit while the scale is relative.
+        linear_velocity: (3,) of the base in its own axes at this pose, metres (units) per second: the shift since the
+            state before, over the time since then.
+        angular_velocity: (3,) in the same axes, radians per second: the rotation vector since then, over that time.
+        pose_covariance: (6, 6) of x y z and rotation about x y z, odom axes, relative to the place where odom began.
+        twist_covariance: (6, 6) of the velocities in the same order, base axes.
+        is_reset: what follows is not a continuation of what was published before: the track was lost, the unit
+            changed, or odom begins anew. Velocities are zero and all variances `RESET_VARIANCE`.
     """
 
     stamp_ns: int
-    world_from_base: FloatArray
+    odom_from_base: FloatArray
     linear_velocity: FloatArray
     angular_velocity: FloatArray
     pose_covariance: FloatArray
     twist_covariance: FloatArray
+    is_reset: bool
 
 
 class Odometry:
-    """Follows the base; the world begins where and as the base stood at the first window.
+    """Places the world in odom window by window, and follows the base.
+
+    Each good window is told by `begin_segment` or `advance`; then each of its new frame sets by `follow`.
 
     Args:
-        base_from_camera: (4, 4) rigid per camera, of its optical frame. Cameras that are not named are learned from
-            sets where they appear beside a known one; with no name at all the first camera's body axes are the base.
-            Offsets are taken in world units, so an up-to-scale world turns about the wrong point.
-        path_length: how many poses are kept for the path.
+        path_length: how many states are kept for the path.
     """
 
-    def __init__(self, base_from_camera: Mapping[str, FloatArray], path_length: int = 1000) -> None:
-        self._given: dict[str, FloatArray] = {
-            camera: np.asarray(matrix, dtype=np.float64) for camera, matrix in base_from_camera.items()
-        }
+    def __init__(self, path_length: int = 1000) -> None:
         self._path: deque[OdometryState] = deque(maxlen=path_length)
+        self._level: FloatArray = np.eye(4)
+        self._was_published = False
         self.reset()
 
     def reset(self) -> None:
         """Begin again: the next base pose is the origin."""
-        self._base_from_camera = dict(self._given)
         self._path.clear()
-        self._position_variance = POSITION_VARIANCE_FLOOR
-        self._rotation_variance = ROTATION_VARIANCE_FLOOR
-        self._scale_variance = 0.0
-        self._step_variances = (0.0, 0.0)
+        self._odom_from_world = Sim3.identity()
+        self._is_reset = self._was_published
+        self._scale: ScaleState | None = None
+        self._report: AlignmentReport | None = None
+        # The newest base pose and the covariance of its errors; none before the first since a reset.
+        self._last: PlacedBase | None = None
+        self._covariance = np.zeros((6, 6))
+        # Of the gauge that `self._report` is relative to; none before the first base pose of a segment.
+        self._gauge: GaugeErrors | None = None
 
-    def place_cameras(self, base_from_camera: Mapping[str, FloatArray]) -> None:
-        """Learn where cameras sit on the base, and begin again."""
-        self._given = {camera: np.asarray(matrix, dtype=np.float64) for camera, matrix in base_from_camera.items()}
-        self.reset()
+    def set_up(self, up_in_base: npt.ArrayLike | None) -> None:
+        """Learn which way is up at the first pose.
+
+        It counts from the next origin on. There the base gets the smallest rotation that brings it level (about a
+        horizontal axis, so nothing turns about the vertical), instead of the identity.
+
+        Args:
+            up_in_base: (3,) of any length, base axes; None when unknown, so that z of the first base pose is up.
+
+        Raises:
+            ValueError: when it has length zero or is not finite.
+        """
+        self._level = np.eye(4) if up_in_base is None else rigid(_levelling(up_in_base), np.zeros(3))
 
     @property
     def path(self) -> tuple[OdometryState, ...]:
-        """The latest states, oldest first."""
+        """The latest states, oldest first, all in one unit."""
         return tuple(self._path)
 
-    def begin_segment(self, window: Window, prediction: Prediction, scale: ScaleState) -> Sim3:
-        """`world_from_window` of a window that follows from nothing: its first base pose is the last one known."""
-        self._base_from_camera = {
-            camera: matrix
-            for camera, matrix in self._base_from_camera.items()
-            if camera in self._given or matrix is BODY_FROM_OPTICAL
-        }
-        cameras = [frame.camera for frame in window.frame_sets[0].frames]
-        known = [camera for camera in cameras if camera in self._base_from_camera] or cameras[:1]
-        base_from_camera = self._base_from_camera.setdefault(known[0], BODY_FROM_OPTICAL)
-        world_from_base = self._path[-1].world_from_base if self._path else np.eye(4)
-        world_from_camera = world_from_base @ base_from_camera
-        camera_from_window = Sim3.from_rigid(prediction.window_from_camera[cameras.index(known[0])]).inverse()
-        metric = Sim3(scale.metres_per_unit, np.eye(3), np.zeros(3))
-        return Sim3.from_rigid(world_from_camera) @ metric @ camera_from_window
+    @property
+    def odom_from_world(self) -> Sim3:
+        """Where the aligner's world lies; its scale is metres per world unit."""
+        return self._odom_from_world
 
-    def advance(self, report: AlignmentReport) -> None:
-        """Take in how much less is known after one more aligned window."""
-        if report.new_segment:
-            rotation = position = LOST_VARIANCE if self._path else 0.0
-            self._scale_variance = 0.0
-        else:
-            variances = np.diagonal(report.covariance)
-            rotation, position = float(variances[:3].mean()), float(variances[3:6].mean())
-            self._scale_variance += float(variances[6])
-        self._step_variances = (position, rotation)
-        self._position_variance += position
-        self._rotation_variance += rotation
-
-    def follow(self, frames: Sequence[Frame], world_from_camera: Sequence[FloatArray]) -> OdometryState | None:
-        """The base at one frame set, from its first camera whose place on the base is known.
+    def begin_segment(self, first_metric_from_base: npt.ArrayLike, report: AlignmentReport, scale: ScaleState) -> None:
+        """Take in a window that follows from nothing: the base goes on where it was last known, or from the origin.
 
         Args:
-            frames: of one set.
-            world_from_camera: (4, 4) of each.
-
-        Returns:
-            None when no camera of the set has been seen beside a known one yet.
+            first_metric_from_base: (4, 4) rigid, the base at the window's first frame set, in the world stretched to
+                the scale's metres per unit.
+            report: of the window.
+            scale: what is known about metres.
         """
-        known = [index for index, frame in enumerate(frames) if frame.camera in self._base_from_camera]
-        if not known:
-            return None
-        frame = frames[known[0]]
-        world_from_base = world_from_camera[known[0]] @ rigid_inverse(self._base_from_camera[frame.camera])
-        for other, pose in zip(frames, world_from_camera, strict=True):
-            if other.camera not in self._base_from_camera:
-                self._base_from_camera[other.camera] = rigid_inverse(world_from_base) @ pose
-        state = self._state(frame.stamp_ns, world_from_base)
+        start = self._last.pose.odom_from_base if self._last else self._level
+        odom_from_metric = Sim3.from_rigid(start @ rigid_inverse(first_metric_from_base))
+        self._odom_from_world = odom_from_metric @ Sim3(scale.metres_per_unit, np.eye(3), np.zeros(3))
+        if self._scale and not (self._scale.is_metric and scale.is_metric):
+            self._path.clear()
+        self._is_reset = self._was_published
+        self._gauge, self._report, self._scale = None, report, scale
+
+    def advance(self, report: AlignmentReport, scale: ScaleState) -> None:
+        """Take in a further good window of the segment, and what is known about metres now.
+
+        A new scale stretches the world in odom about the middle of the last set's cameras, so that nothing that was
+        published moves.
+
+        Raises:
+            ValueError: when no segment has begun.
+        """
+        if self._report is None or self._scale is None:
+            raise ValueError(NO_SEGMENT)
+        if self._gauge is not None:
+            pivot = self._odom_from_world.apply(self._report.pivot)
+            drift = 0.0 if self._scale.is_metric else self._report.scale_drift
+            self._gauge = self._gauge.moved(pivot).stepped(self._report.step_covariance, self._odom_from_world, drift)
+        self._stretch(scale)
+        unit_changed = scale.is_metric != self._scale.is_metric
+        self._report, self._scale = report, scale
+        if unit_changed:
+            self._forget_lengths()
+
+    def follow(self, base_pose: BasePose, odom_from_camera: npt.ArrayLike) -> OdometryState:
+        """The base at the next frame set of the window.
+
+        Args:
+            base_pose: in odom.
+            odom_from_camera: (N, 4, 4) of its N views.
+
+        Raises:
+            ValueError: when no segment has begun, or a view has no pose.
+        """
+        cameras = np.asarray(odom_from_camera, dtype=np.float64)
+        if cameras.shape != (len(base_pose.views), 4, 4):
+            raise ValueError(f"poses {cameras.shape} for a base found from {len(base_pose.views)} views")
+        now = PlacedBase(base_pose, base_pose.weights @ cameras[:, :3, 3])
+        errors = self._own_covariance(now)
+        if self._gauge is None:
+            before = self._covariance + LOST_VARIANCE * np.eye(6) if self._last else np.zeros((6, 6))
+            self._gauge, covariance = self._anchored(now, before + errors), before
+        else:
+            covariance = self._gauge.at(now.position, now.middle) + errors
+        state = self._state(now, covariance)
         self._path.append(state)
+        self._last, self._covariance = now, covariance
+        self._is_reset, self._was_published = False, True
         return state
 
-    def _state(self, stamp_ns: int, world_from_base: FloatArray) -> OdometryState:
-        linear: FloatArray = np.zeros(3)
-        angular: FloatArray = np.zeros(3)
-        linear_variance = angular_variance = VARIANCE_LIMIT
-        position_step, rotation_step = self._step_variances
-        if self._path and stamp_ns > self._path[-1].stamp_ns and position_step < LOST_VARIANCE:
-            seconds = (stamp_ns - self._path[-1].stamp_ns) * 1e-9
-            before_from_now = rigid_inverse(self._path[-1].world_from_base) @ world_from_base
-            linear = before_from_now[:3, :3].T @ before_from_now[:3, 3] / seconds
-            angular = rotation_vector_from_matrix(before_from_now[:3, :3]) / seconds
-            stretch = self._scale_variance * float(before_from_now[:3, 3] @ before_from_now[:3, 3])
-            self._position_variance += stretch
-            linear_variance = (2 * POSITION_VARIANCE_FLOOR + position_step + stretch) / seconds**2
-            angular_variance = (2 * ROTATION_VARIANCE_FLOOR + rotation_step) / seconds**2
-        self._step_variances = (0.0, 0.0)
+    def _stretch(self, scale: ScaleState) -> None:
+        fixed = self._last.middle if self._last else self._level[:3, 3]
+        ratio = scale.metres_per_unit / self._odom_from_world.scale
+        if ratio != 1.0:
+            self._odom_from_world = Sim3(ratio, np.eye(3), (1 - ratio) * fixed) @ self._odom_from_world
+        if self._gauge is not None and scale.is_metric:
+            self._gauge = self._gauge.moved(fixed).with_scale_variance(scale.sigma**2)
+
+    def _forget_lengths(self) -> None:
+        """Everything so far was in another unit: odom begins anew where the base is."""
+        self._path.clear()
+        self._is_reset = self._was_published
+        if self._gauge is not None and self._last is not None:
+            self._gauge = self._anchored(self._last, self._own_covariance(self._last))
+
+    def _anchored(self, origin: PlacedBase, covariance: FloatArray) -> GaugeErrors:
+        """The gauge's errors when odom is defined by a base pose where they amount to this covariance (6, 6)."""
+        assert self._scale is not None
+        joint = np.zeros((7, 7))
+        joint[:6, :6] = covariance
+        scale_variance = self._scale.sigma**2 if self._scale.is_metric else 0.0
+        return GaugeErrors(origin.position, joint).moved(origin.middle).with_scale_variance(scale_variance)
+
+    def _own_covariance(self, base: PlacedBase) -> FloatArray:
+        """(6, 6) of a base's errors relative to the gauge."""
+        jacobian = base.jacobian(self._odom_from_world)
+        return jacobian @ self._errors_of(base) @ jacobian.T
+
+    def _errors_of(self, *bases: PlacedBase) -> FloatArray:
+        if self._report is None:
+            raise ValueError(NO_SEGMENT)
+        views = [view for base in bases for view in base.pose.views]
+        return joint_covariance(self._report.errors, self._report.noise, views)
+
+    def _state(self, now: PlacedBase, covariance: FloatArray) -> OdometryState:
+        twist, twist_covariance = self._twist(now)
         return OdometryState(
-            stamp_ns=stamp_ns,
-            world_from_base=world_from_base,
-            linear_velocity=linear,
-            angular_velocity=angular,
-            pose_covariance=_covariance(self._position_variance, self._rotation_variance),
-            twist_covariance=_covariance(linear_variance, angular_variance),
+            stamp_ns=now.pose.stamp_ns,
+            odom_from_base=self._told(now.pose.odom_from_base),
+            linear_velocity=twist[:3],
+            angular_velocity=twist[3:],
+            pose_covariance=RESET_VARIANCE * np.eye(6) if self._is_reset else publishable(covariance, FLOOR),
+            twist_covariance=twist_covariance,
+            is_reset=self._is_reset,
         )
 
+    def _told(self, odom_from_base: FloatArray) -> FloatArray:
+        is_start = self._is_reset or not self._was_published
+        if is_start or np.abs(odom_from_base - np.eye(4)).max() > IDENTITY_TOLERANCE:
+            return odom_from_base
+        return rigid(odom_from_base[:3, :3], odom_from_base[:3, 3] + (NOT_IDENTITY_M, 0.0, 0.0))
 
-def _covariance(position: float, rotation: float) -> FloatArray:
-    # rtabmap takes exactly 1 for "not filled in".
-    bounded = [min(variance, VARIANCE_LIMIT) for variance in (position, rotation)]
-    return np.diag(np.repeat([1.0 + 1e-6 if variance == 1.0 else variance for variance in bounded], 3))
+    def _twist(self, now: PlacedBase) -> tuple[FloatArray, FloatArray]:
+        """Mean velocity (6,) since the last pose, in base axes now, and its covariance (6, 6)."""
+        last, gauge = self._last, self._gauge
+        if self._is_reset:
+            return np.zeros(6), RESET_VARIANCE * np.eye(6)
+        if last is None or gauge is None or now.pose.stamp_ns <= last.pose.stamp_ns:
+            return np.zeros(6), VARIANCE_LIMIT * np.eye(6)
+        seconds = (now.pose.stamp_ns - last.pose.stamp_ns) * 1e-9
+        twist = motion_between(last.pose.odom_from_base, now.pose.odom_from_base) / seconds
+        scale_variance = float(gauge.covariance[6, 6])
+        covariance = motion_covariance(last, now, self._errors_of(last, now), self._odom_from_world, scale_variance)
+        return twist, publishable(covariance / seconds**2, FLOOR / seconds)
+
+
+def _levelling(up_in_base: npt.ArrayLike) -> FloatArray:
+    """(3, 3) the smallest rotation that turns a direction to +z."""
+    up = np.asarray(up_in_base, dtype=np.float64)
+    length = float(np.linalg.norm(up))
+    if up.shape != (3,) or not (np.isfinite(length) and length > 0):
+        raise ValueError(f"up must be three finite numbers that are not all zero, not {up.tolist()}")
+    axis = np.cross(up, (0.0, 0.0, 1.0))
+    sine = float(np.linalg.norm(axis))
+    if sine < 1e-9 * length:  # level already, or upside down, when any horizontal axis will do
+        return matrix_from_rotation_vector((np.pi if up[2] < 0 else 0.0, 0.0, 0.0))
+    return matrix_from_rotation_vector(np.arctan2(sine, up[2]) / sine * axis)

@@ -14,14 +14,19 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from da3_ros.geometry.rotation import FloatArray
+from da3_ros.streaming.aligner import WindowAligner
 from da3_ros.streaming.camera_health import CameraHealth
+from da3_ros.streaming.conditioning import OdometryAt
 from da3_ros.streaming.frame import Frame, FrameSet, Window
+from da3_ros.streaming.intrinsics import IntrinsicsPolicy
 from da3_ros.streaming.ledger import Counters, SetLedger
 from da3_ros.streaming.mailbox import Mailbox
 from da3_ros.streaming.odometry import OdometryState
+from da3_ros.streaming.placement import Placement
 from da3_ros.streaming.processor import Engine, Placed, WindowProcessor
 from da3_ros.streaming.results import StageTimes, WindowResult
-from da3_ros.streaming.scale import ScaleState, relative_scale
+from da3_ros.streaming.scale import ScaleTracker
+from da3_ros.streaming.scale_watch import MetricScale, ScaleWatch
 from da3_ros.streaming.sliding_window import SlidingWindow
 from da3_ros.streaming.synchronizer import MissingCamera, Synchronizer
 
@@ -40,9 +45,12 @@ class StreamConfig:
         window_stride: new frame sets between two windows.
         min_sets: frame sets of the first window, 0 for `window_size`; see SlidingWindow.
         overlap: frame sets that a window shares at least with the last good one.
-        max_rejected: rejected windows in a row before a new segment begins.
-        scale: what is known about metres.
-        base_from_camera: see Odometry.
+        max_rejected: rejected windows in a row before the track counts as lost.
+        scale_mode: see ScaleTracker.
+        fixed_scale: metres per unit of a segment's first window, for scale_mode "fixed".
+        intrinsics: see IntrinsicsPolicy.
+        conditioning: see known_camera_from_world.
+        base_from_camera: see Rig.
         path_length: see Odometry.
     """
 
@@ -56,7 +64,10 @@ class StreamConfig:
     min_sets: int = 0
     overlap: int = 2
     max_rejected: int = 3
-    scale: ScaleState = field(default_factory=relative_scale)
+    scale_mode: str = "relative"
+    fixed_scale: float = 1.0
+    intrinsics: str = "auto"
+    conditioning: str = "none"
     base_from_camera: Mapping[str, FloatArray] = field(default_factory=dict)
     path_length: int = 1000
 
@@ -75,9 +86,19 @@ class Pipeline:
         config: how frames become windows.
         engine: called from the thread that calls `process`, `feed` or `finish`, never from two at once.
         now_ns: a clock for stage times; only differences are used.
+        odometry_at: external odometry: where the base was in its own world at a stamp, (4, 4), metres, None when it
+            does not know (yet); called by the thread that processes, and must not wait.
+        metric_scale: what a metric model says about a window; called like the engine.
     """
 
-    def __init__(self, config: StreamConfig, engine: Engine, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        config: StreamConfig,
+        engine: Engine,
+        now_ns: Callable[[], int],
+        odometry_at: OdometryAt | None = None,
+        metric_scale: MetricScale | None = None,
+    ) -> None:
         self._now_ns = now_ns
         self._mailbox: Mailbox[Window] = Mailbox()
         # The lock guards the pushing side and the account.
@@ -93,11 +114,13 @@ class Pipeline:
         # The processing thread alone touches these.
         self._processor = WindowProcessor(
             engine,
-            scale=config.scale,
-            base_from_camera=config.base_from_camera,
+            aligner=WindowAligner(config.max_rejected),
+            scales=ScaleWatch(ScaleTracker(config.scale_mode, config.fixed_scale), odometry_at, metric_scale),
+            intrinsics=IntrinsicsPolicy(config.intrinsics),
+            placement=Placement(config.base_from_camera, config.cameras[0], config.path_length),
+            conditioning=config.conditioning,
+            odometry_at=odometry_at,
             overlap=min(config.overlap, config.window_size - 1),
-            max_rejected=config.max_rejected,
-            path_length=config.path_length,
             now_ns=now_ns,
         )
         self._resets_followed = 0
@@ -127,6 +150,10 @@ class Pipeline:
     def place_cameras(self, base_from_camera: Mapping[str, FloatArray]) -> None:
         """Learn where cameras sit on the base; for the thread that processes, best before its first window."""
         self._processor.place_cameras(base_from_camera)
+
+    def set_up(self, up_in_base: FloatArray | None) -> None:
+        """Learn which way is up, (3,) base axes, when the next trajectory begins; for the thread that processes."""
+        self._processor.set_up(up_in_base)
 
     def flush(self) -> None:
         """Decide what waits for more frames, as none will come for now.
@@ -172,9 +199,10 @@ class Pipeline:
         with self._lock:
             self._ledger.blame(window.frame_sets, "engine_failed")
         placed = self._processor.place(window)
-        new_sets = self._processor.results(placed, self._publish(placed))
+        scale, new_sets = self._processor.results(placed, self._publish(placed))
         times = StageTimes(start_ns - made_ns, placed.engine_ns, placed.alignment_ns)
-        return WindowResult(window, placed.report, self._processor.scale, times, new_sets)
+        difference = placed.chosen.focal_difference
+        return WindowResult(window, placed.report, scale, times, new_sets, self._processor.rig, difference)
 
     def reset(self) -> None:
         """Drop everything under way; the next window begins a new trajectory at the origin."""

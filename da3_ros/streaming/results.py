@@ -14,6 +14,7 @@ from da3_ros.geometry.rotation import FloatArray
 from da3_ros.streaming.aligner import AlignmentReport
 from da3_ros.streaming.frame import Frame, FrameSet, Window
 from da3_ros.streaming.odometry import OdometryState
+from da3_ros.streaming.rig_calibration import RigEstimate
 from da3_ros.streaming.scale import ScaleState
 
 
@@ -25,9 +26,11 @@ class ViewResult:
         frame: the source, with its exact stamp and frame_id.
         image: (H, W, 3) uint8 RGB, rectified.
         camera: intrinsics of exactly these images, without distortion.
-        depth: (H, W) float32 z along the optical axis, world units; NaN where unknown.
+        depth: (H, W) float32 z along the optical axis, metres, or the segment's unit while the scale is relative; NaN
+            where unknown.
         confidence: (H, W) float32, at least 1, larger is surer.
-        world_from_camera: (4, 4) float64 rigid, optical frame, world units.
+        odom_from_camera: (4, 4) float64 rigid, optical frame, in the unit of depth.
+        trusted: False when the view contradicts the others: its depth is withheld, all NaN.
     """
 
     frame: Frame
@@ -35,7 +38,8 @@ class ViewResult:
     camera: PinholeCamera
     depth: npt.NDArray[np.float32]
     confidence: npt.NDArray[np.float32]
-    world_from_camera: FloatArray
+    odom_from_camera: FloatArray
+    trusted: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,11 +50,13 @@ class SetResult:
         frame_set: the source.
         views: one per frame, in its order.
         odometry: the base at that instant; None while no camera of the set has a known place on the base.
+        disagreeing: cameras left out of the base's pose: garbage, or not where TF says they are.
     """
 
     frame_set: FrameSet
     views: tuple[ViewResult, ...]
     odometry: OdometryState | None
+    disagreeing: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +81,11 @@ class WindowResult:
     Attributes:
         window: as it was given to the engine.
         report: how it lies in the world.
-        scale: whether world units are metres.
+        scale: whether depth and poses are in metres.
         times: by stage.
         new_sets: the sets that no earlier window handed out, oldest first; none when the window was rejected.
+        rig: where the cameras sit against one another as the images tell; None when unknown or known from elsewhere.
+        focal_difference: see ChosenIntrinsics.
     """
 
     window: Window
@@ -85,3 +93,5 @@ class WindowResult:
     scale: ScaleState
     times: StageTimes
     new_sets: tuple[SetResult, ...]
+    rig: RigEstimate | None
+    focal_difference: float

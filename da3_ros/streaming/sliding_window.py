@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from da3_ros.streaming.frame import FrameSet, Window
 
@@ -53,6 +54,29 @@ class SlidingWindow:
         self._windows += 1
         self._new_sets = 0
         return window
+
+
+def with_anchors(window: Window, anchors: Sequence[FrameSet], previous: Window, overlap: int) -> Window:
+    """Give the place of the oldest sets to still older ones, so that windows far apart have views in common.
+
+    Args:
+        window: shares sets with the previous one.
+        anchors: that the two should share, best first.
+        previous: the last good window.
+        overlap: how many sets the two must share.
+
+    Returns:
+        A window of the same size with as many anchors as it can hold beside one recent shared set.
+    """
+    known = {frame_set.index for frame_set in previous.frame_sets}
+    shared = [at for at, frame_set in enumerate(window.frame_sets) if frame_set.index in known]
+    older = [anchor for anchor in anchors if anchor.stamp_ns < window.frame_sets[0].stamp_ns]
+    # What is older than the newest shared set was handed out already, be it in the previous window or not.
+    places = min(len(older), max(shared, default=0))
+    if places <= 0 or len(shared) < overlap:
+        return window
+    taken = sorted(older[:places], key=lambda frame_set: frame_set.stamp_ns)
+    return Window(window.index, (*taken, *window.frame_sets[places:]))
 
 
 def bridge(previous: Window, window: Window, overlap: int) -> Window:

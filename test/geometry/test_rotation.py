@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from da3_ros.geometry.errors import DegenerateGeometryError
-from da3_ros.geometry.registration import rotation_vector_from_matrix
 from da3_ros.geometry.rotation import (
     FloatArray,
     matrix_from_quat_xyzw,
@@ -20,6 +19,7 @@ from da3_ros.geometry.rotation import (
     nearest_rotation,
     quat_xyzw_from_matrix,
     rotation_angle,
+    rotation_vector_from_matrix,
 )
 from test.strategies import rotation_vectors, rotations, seeds
 

@@ -20,9 +20,10 @@ from rclpy.qos import ReliabilityPolicy
 
 from da3_ros.geometry.rotation import FloatArray
 from da3_ros.nodes.da3_node import Da3Node
+from da3_ros.nodes.run import Run
 from da3_ros.ros.stamps import to_ns
 from da3_ros.streaming.ledger import Counters
-from da3_ros.streaming.odometry import BODY_FROM_OPTICAL
+from da3_ros.streaming.rig import BODY_FROM_OPTICAL
 from test.graph.cameras import PERIOD_NS, SIZE, START_NS, Cameras, stamp_of
 from test.graph.processes import Process
 from test.graph.recorder import STATUS, Recorder
@@ -49,9 +50,16 @@ class RunningNode:
         trigger = getattr(self.node, f"trigger_{name}")
         return bool(self.spinner.call(trigger) == TransitionCallbackReturn.SUCCESS)
 
+    @property
+    def run(self) -> Run:
+        """What lives while the node is active."""
+        run = self.node._run
+        assert run is not None
+        return run
+
     def counters(self) -> Counters:
         """The account of frames at this moment."""
-        return self.node._pipeline.counters()
+        return self.run.pipeline.counters()
 
     def listeners(self) -> dict[str, int]:
         """How many subscribers each of the node's topics has."""

@@ -107,7 +107,7 @@ def test_bad_calibration_is_refused_counted_and_warned_about_once(graph: Graph, 
         info.k = np.zeros(9) if fault == "zero" else np.full(9, np.nan)
 
     def refusals() -> int:
-        return sum(node.spinner.call(lambda: node.node._inputs[0].state.refused_infos).values())
+        return sum(node.spinner.call(lambda: node.run.inputs[0].state.refused_infos).values())
 
     number = 0
     while not refusals():
@@ -136,7 +136,7 @@ def test_good_calibration_survives_a_bad_camera_info(graph: Graph) -> None:
 
     def state_after_a_frame(number: int) -> tuple[bool, int]:
         graph.run(cameras, number, 1)
-        state = node.spinner.call(lambda: node.node._inputs[0].state)
+        state = node.spinner.call(lambda: node.run.inputs[0].state)
         return state.calibrated, sum(state.refused_infos.values())
 
     number = 0

@@ -15,7 +15,7 @@ from std_srvs.srv import SetBool, Trigger
 from da3_ros.nodes.camera_outputs import TOPICS
 from test.graph.harness import Graph, RunningNode, dropped
 
-OURS = (*TOPICS, "status", "odom", "path", "/diagnostics", "/tf")
+OURS = (*TOPICS, "status", "odom", "path", "rig", "/diagnostics", "/tf")
 
 
 def topics_of(node: RunningNode) -> list[str]:
@@ -33,7 +33,7 @@ def test_node_publishes_when_active_and_leaves_nothing_after_cleanup(graph: Grap
         assert node.transition("configure")
         assert node.transition("activate")
         assert threading.active_count() == threads + ours + 1
-        assert len(topics_of(node)) == 12
+        assert len(topics_of(node)) == 13
         assert node.transition("deactivate")
         assert threading.active_count() == threads + ours
         assert node.transition("cleanup")

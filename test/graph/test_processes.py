@@ -69,7 +69,7 @@ def test_simulated_rig_runs_through_both_processes_and_both_end_on_ctrl_c(graph:
             assert stamp_ns in sent
             camera = camera_of(recorder.by_stamp(f"{name}/depth/camera_info")[stamp_ns])
             ratios.append(room.truth(ViewKey(name, stamp_ns), camera).depth / floats_of(depth))
-    np.testing.assert_allclose(ratios, np.median(ratios), rtol=2e-4)
+    np.testing.assert_allclose(ratios, 1.0, rtol=5e-3)  # metres, from the rig that TF holds
     edges = edges_of(recorder.messages("/tf_static"))
     assert {(edge.header.frame_id, edge.child_frame_id) for edge in edges} == {
         ("base_link", f"{name}_optical_frame") for name in RIG

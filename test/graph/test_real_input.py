@@ -65,7 +65,8 @@ def check_outputs(graph: Graph, camera: str) -> int:
         depth = floats_of(message)
         intrinsics = camera_of(recorder.by_stamp(f"{camera}/depth/camera_info")[stamp_ns])
         assert intrinsics.size == depth.shape
-        assert np.nanmin(depth) > 0
+        # Random weights may contradict the rig that TF holds; then a view is withheld.
+        assert np.isnan(depth).all() or np.nanmin(depth) > 0
         confidence = floats_of(recorder.by_stamp(f"{camera}/depth/confidence")[stamp_ns])
         assert np.isfinite(confidence).all()
         points, _ = cloud_of(recorder.by_stamp(f"{camera}/depth/points")[stamp_ns])

@@ -30,7 +30,7 @@ def test_no_raw_vga_image_of_another_process_is_lost(
 
     assert driver.wait() == 0, driver.output
     assert node.counters().frames_in == count * len(cameras)
-    states = node.spinner.call(lambda: [camera.state for camera in node.node._inputs])
+    states = node.spinner.call(lambda: [camera.state for camera in node.run.inputs])
     assert {state.reliability for state in states} == {reliability}
 
 

@@ -200,6 +200,8 @@ def test_call_is_refused_when_an_argument_does_not_fit(estimator: DepthEstimator
 def test_estimator_is_refused_when_a_setting_does_not_exist(network: Da3Network) -> None:
     with pytest.raises(ValueError, match="last"):
         DepthEstimator(network, CPU, reference_view="last")
+    with pytest.raises(ValueError, match="'lidar' is not one of camera_head, rays"):
+        DepthEstimator(network, CPU, pose_source="lidar")
 
 
 class _Failing(torch.nn.Module):
@@ -270,6 +272,8 @@ def test_loading_refuses_a_bad_device_model_or_weights() -> None:
         load_estimator("da3-tiny", "random", device="cpu")
     with pytest.raises(ValueError, match=r"nowhere\.safetensors"):
         load_estimator("da3-small", "nowhere.safetensors", device="cpu")
+    with pytest.raises(ValueError, match="lidar"):
+        load_estimator("da3-small", "random", device="cpu", pose_source="lidar")
 
 
 def test_loading_gives_an_estimator_that_estimates() -> None:

@@ -13,6 +13,7 @@ from sensor_msgs.msg import PointField
 
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.cloud import organised_cloud
+from da3_ros.ros.camera_messages import camera_info_message
 from da3_ros.ros.cloud_messages import cloud_message
 from da3_ros.ros.stamps import header
 
@@ -85,3 +86,19 @@ def test_cloud_message_is_refused_when_the_array_is_no_organised_cloud(cloud: np
     for wrong in wrongs:
         with pytest.raises(ValueError, match="organised cloud is"):
             cloud_message(wrong, HEADER)
+
+
+@pytest.mark.parametrize("matrix", ["k", "p"])
+def test_published_cloud_is_its_depth_unprojected_by_the_published_camera_info(matrix: str) -> None:
+    rng = np.random.default_rng(9)
+    depth = rng.uniform(0.3, 20.0, (HEIGHT, WIDTH)).astype(np.float32)
+    camera = PinholeCamera((HEIGHT, WIDTH), 6.2, 5.7, 2.6, 2.3)
+    cloud = organised_cloud(depth, np.zeros((HEIGHT, WIDTH, 3), np.uint8), camera)
+
+    info, message = camera_info_message(camera, HEADER), cloud_message(cloud, HEADER)
+
+    points = np.frombuffer(message.data, np.float32).reshape(HEIGHT, WIDTH, 4)[..., :3]
+    pixels = np.stack(np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT), [1.0])[:3], axis=-1)[:, :, 0]
+    from_pixel = np.linalg.inv(np.reshape(getattr(info, matrix), (3, -1))[:, :3])
+    np.testing.assert_allclose(points, depth[..., None] * (pixels @ from_pixel.T), rtol=5e-7, atol=1e-6)
+    assert not any(info.d)

@@ -36,6 +36,13 @@ CONFIG = Path(__file__).resolve().parents[2] / "config" / "da3.yaml"
         ({"base_frame": ""}, "without a leading slash"),
         ({"odom_frame": "base_link"}, "must differ"),
         ({"fixed_scale": 0.0}, "'fixed_scale' must lie in"),
+        ({"scale_mode": "metric"}, "'scale_mode' must be one of auto, rig, odom, model, fixed, relative"),
+        ({"scale_mode": "odom"}, "scale_mode 'odom' needs odometry_topic or odometry_frame"),
+        ({"pose_conditioning": "odom"}, "pose_conditioning 'odom' needs odometry_topic or odometry_frame"),
+        ({"odometry_topic": "odom", "odometry_frame": "odom"}, "set only one of them"),
+        ({"odometry_frame": "/odom"}, "odometry_frame must be a frame without a leading slash"),
+        ({"odometry_frame": "base_link"}, "odometry_frame and base_frame must differ"),
+        ({"max_rejected": 0}, "'max_rejected' must lie in"),
     ],
 )
 def test_parameters_are_refused_in_one_sentence(values: dict[str, Any], sentence: str) -> None:
@@ -54,6 +61,10 @@ def test_parameters_are_refused_in_one_sentence(values: dict[str, Any], sentence
         {"window_size": 4, "window_stride": 2, "window_overlap": 2},
         {"device": "cuda:1"},
         {"min_depth": 2.0, "max_depth": 0.0},
+        {"scale_mode": "odom", "odometry_topic": "wheel/odom"},
+        {"pose_conditioning": "odom", "odometry_frame": "odom"},
+        {"odometry_frame": "odom", "tf_mode": "base"},  # warned about, and not used
+        {"imu_topic": "imu/data", "pose_source": "rays", "intrinsics": "predicted"},
     ],
 )
 def test_parameters_are_accepted(values: dict[str, Any]) -> None:

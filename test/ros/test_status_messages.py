@@ -13,6 +13,8 @@ pytest.importorskip("da3_ros.msg", reason="NOT RUN: the messages are not built; 
 
 from da3_ros.msg import WindowStatus
 
+from da3_ros.geometry.pose_errors import PoseErrors, ViewNoise
+from da3_ros.geometry.prediction import ViewKey
 from da3_ros.geometry.sim3 import Sim3
 from da3_ros.ros.stamps import header
 from da3_ros.ros.status_messages import ScaleSource, TrackingState, tracking_state, window_status_message
@@ -20,23 +22,35 @@ from da3_ros.streaming.aligner import AlignmentReport
 from da3_ros.streaming.frame import Frame, FrameSet, Window
 from da3_ros.streaming.ledger import Counters
 from da3_ros.streaming.results import SetResult, StageTimes, WindowResult
-from da3_ros.streaming.scale import ScaleState, fixed_scale, relative_scale
+from da3_ros.streaming.scale import ScaleState
 
 HEADER = header(1_700_000_000_000_000_001, "odom")
 
 
-def report_of(ok: bool = True, new_segment: bool = False, reason: str = "") -> AlignmentReport:
+RIG_SCALE = ScaleState("rig", 2.0, 0.01, 1_500_000_000)
+RELATIVE_SCALE = ScaleState("relative", 1.0, math.inf, 0)
+
+
+def report_of(
+    ok: bool = True, new_segment: bool = False, lost: bool = False, distrusted: tuple[ViewKey, ...] = ()
+) -> AlignmentReport:
     return AlignmentReport(
         ok=ok,
-        reason=reason,
+        reason="",
         new_segment=new_segment,
+        lost=lost,
         world_from_window=Sim3(2.5, np.eye(3), np.zeros(3)),
         scale_ratio=1.25,
         scale_sigma=0.001,
         residual=0.0625,
         inliers=0.75,
         overlap_views=6,
-        covariance=np.zeros((7, 7)),
+        noise=ViewNoise(0.001, 0.01, 0.02),
+        errors=PoseErrors((), np.zeros((0, 0))),
+        step_covariance=np.zeros((7, 7)),
+        pivot=np.zeros(3),
+        scale_drift=0.0,
+        distrusted=frozenset(distrusted),
     )
 
 
@@ -47,7 +61,8 @@ def result_of(report: AlignmentReport, scale: ScaleState) -> WindowResult:
         for index in range(4)
     )
     times = StageTimes(queue_ns=1_500_000, engine_ns=20_000_000, alignment_ns=3_000_000)
-    return WindowResult(Window(9, sets), report, scale, times, (SetResult(sets[-1], (), None),))
+    new_sets = (SetResult(sets[-1], (), None, frozenset()),)
+    return WindowResult(Window(9, sets), report, scale, times, new_sets, rig=None, focal_difference=0.0625)
 
 
 COUNTERS = Counters(
@@ -61,7 +76,8 @@ COUNTERS = Counters(
 
 
 def test_status_holds_every_figure_of_the_window() -> None:
-    result = result_of(report_of(), fixed_scale(2.0))
+    distrusted = (ViewKey("right", 2), ViewKey("left", 1), ViewKey("right", 1))
+    result = result_of(report_of(distrusted=distrusted), RIG_SCALE)
 
     status = window_status_message(result, COUNTERS, publish_ns=4_000_000, latency_ns=250_000_000, header=HEADER)
 
@@ -69,8 +85,10 @@ def test_status_holds_every_figure_of_the_window() -> None:
     assert (status.index, status.views, status.frame_sets, status.new_frame_sets) == (9, 8, 4, 1)
     assert (status.tracking_state, status.reason) == (WindowStatus.TRACKING_OK, "")
     assert (status.residual, status.inliers, status.overlap_views) == (0.0625, 0.75, 6)
-    assert (status.scale_source, status.scale) == (WindowStatus.SCALE_FIXED, 2.5)
-    assert (status.scale_sigma, status.scale_age) == (0.0, 0.0)
+    assert list(status.distrusted_cameras) == ["left", "right"]
+    assert status.focal_difference == 0.0625
+    assert (status.scale_source, status.scale) == (WindowStatus.SCALE_RIG, 5.0)
+    assert (status.scale_sigma, status.scale_age) == (0.01, 1.5)
     assert (status.frames_in, status.frames_published, status.frames_in_flight) == (100, 60, 8)
     assert status.frames_in == status.frames_published + status.frames_in_flight + sum(status.drop_counts)
     assert list(status.drop_causes) == ["bad_step", "superseded"]
@@ -81,22 +99,25 @@ def test_status_holds_every_figure_of_the_window() -> None:
 
 
 def test_status_never_passes_a_relative_scale_off_as_a_known_one() -> None:
-    status = window_status_message(result_of(report_of(), relative_scale()), COUNTERS, 0, 0, HEADER)
+    status = window_status_message(result_of(report_of(), RELATIVE_SCALE), COUNTERS, 0, 0, HEADER)
 
     assert status.scale_source == WindowStatus.SCALE_RELATIVE
     assert math.isinf(status.scale_sigma)
 
 
 @pytest.mark.parametrize(
-    ("ok", "new_segment", "state"),
+    ("ok", "new_segment", "lost", "state"),
     [
-        (True, False, TrackingState.OK),
-        (True, True, TrackingState.STARTED),
-        (False, False, TrackingState.REJECTED),
+        (True, False, False, TrackingState.OK),
+        (True, True, False, TrackingState.STARTED),
+        (False, False, False, TrackingState.REJECTED),
+        (False, False, True, TrackingState.LOST),
     ],
 )
-def test_tracking_state_follows_from_the_alignment(ok: bool, new_segment: bool, state: TrackingState) -> None:
-    assert tracking_state(report_of(ok, new_segment)) == state
+def test_tracking_state_follows_from_the_alignment(
+    ok: bool, new_segment: bool, lost: bool, state: TrackingState
+) -> None:
+    assert tracking_state(report_of(ok, new_segment, lost)) == state
 
 
 def test_every_constant_of_the_message_has_its_name_in_the_code() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from da3_ros.simulation.rig import Rig, base_from_optical, three_camera_rig
+from da3_ros.simulation.rig import Rig, base_from_optical, ring_rig, stereo_rig, three_camera_rig
 
 
 def test_an_upright_camera_ahead_follows_rep_103() -> None:
@@ -50,3 +50,22 @@ def test_a_rig_refuses_unknown_and_double_names() -> None:
         rig.named("rear")
     with pytest.raises(ValueError, match="names that differ"):
         Rig((rig.cameras[0], rig.cameras[0]))
+
+
+def test_stereo_cameras_stand_side_by_side_and_look_the_same_way() -> None:
+    rig = stereo_rig(0.1, (48, 64))
+    left, right = (rig.named(name).base_from_camera for name in ("left", "right"))
+
+    np.testing.assert_allclose(left[:3, 3] - right[:3, 3], (0, 0.1, 0), atol=1e-15)
+    np.testing.assert_array_equal(left[:3, :3], right[:3, :3])
+
+
+@pytest.mark.parametrize("cameras", [4, 6])
+def test_ring_of_cameras_looks_all_round(cameras: int) -> None:
+    rig = ring_rig(cameras, (48, 64))
+    headings = [np.arctan2(c.base_from_camera[1, 2], c.base_from_camera[0, 2]) for c in rig.cameras]
+
+    steps = np.diff(np.unwrap(headings))
+    np.testing.assert_allclose(steps, 2 * np.pi / cameras, atol=1e-12)
+    assert rig.cameras[0].name == "camera0"
+    assert headings[0] == 0

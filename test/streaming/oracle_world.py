@@ -15,7 +15,7 @@ from da3_ros.geometry.prediction import Prediction, ViewKey
 from da3_ros.geometry.rotation import FloatArray, matrix_from_rotation_vector
 from da3_ros.geometry.sim3 import Sim3, rigid
 from da3_ros.streaming.frame import Frame
-from da3_ros.streaming.odometry import BODY_FROM_OPTICAL
+from da3_ros.streaming.rig import BODY_FROM_OPTICAL
 
 CAMERA = PinholeCamera.from_field_of_view((24, 32), np.deg2rad(80))
 IMAGE = np.zeros((24, 32, 3), dtype=np.uint8)

@@ -1,73 +1,25 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Windows in random gauges become one world, exactly, whatever the motion; bad ones are held back with a reason."""
+"""Windows in random gauges become one world, exactly, whatever the motion; noise is found out and told."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from da3_ros.geometry.pose_errors import ViewNoise
 from da3_ros.geometry.prediction import Prediction
 from da3_ros.geometry.rotation import FloatArray, matrix_from_rotation_vector, rotation_angle
-from da3_ros.geometry.sim3 import Sim3, rigid
+from da3_ros.geometry.sim3 import Sim3
 from da3_ros.streaming.aligner import AlignmentReport, WindowAligner
-from da3_ros.streaming.frame import FrameSet, Window
 from test.strategies import seeds
-from test.streaming.oracle_world import (
-    ONE,
-    PERIOD_NS,
-    THREE,
-    TWO,
-    OracleWorld,
-    Trajectory,
-    curve,
-    spin,
-    still,
-    straight,
-)
-
-# Depth is float32, and a wall seen head-on is rounded alike in every pixel: 6e-8 per window.
-EXACT = 4e-7
-START = Sim3(2.0, matrix_from_rotation_vector([0.3, -0.2, 0.1]), np.array([1.0, 2.0, 3.0]))
-
-
-def window_at(world: OracleWorld, first: int, size: int = 4, index: int = 0) -> Window:
-    sets = [
-        FrameSet(k, k * PERIOD_NS, tuple(world.frame(camera, k * PERIOD_NS) for camera in world.rig))
-        for k in range(first, first + size)
-    ]
-    return Window(index, tuple(sets))
-
-
-def predict(world: OracleWorld, window: Window) -> Prediction:
-    return world.estimate([f.image for f in window.views], keys=[f.key for f in window.views])
-
-
-def aligner(max_rejected: int = 3) -> WindowAligner:
-    return WindowAligner(lambda window, prediction: START, max_rejected)
-
-
-def chain(world: OracleWorld, firsts: list[int], size: int = 4, max_rejected: int = 3) -> list[AlignmentReport]:
-    windows = [window_at(world, first, size) for first in firsts]
-    chained = aligner(max_rejected)
-    return [chained.add(window, predict(world, window)) for window in windows]
-
-
-def world_from_truth(world: OracleWorld, reports: list[AlignmentReport], index: int) -> Sim3:
-    """Where truth lies in the world by window `index`; the same for all of them when alignment is exact."""
-    return reports[index].world_from_window @ world.gauges[index]
-
-
-def assert_same(ours: Sim3, theirs: Sim3, tolerance: float) -> None:
-    assert ours.scale == pytest.approx(theirs.scale, rel=tolerance)
-    assert rotation_angle(ours.rotation @ theirs.rotation.T) < tolerance
-    np.testing.assert_allclose(ours.translation, theirs.translation, atol=tolerance * (10 + theirs.scale))
+from test.streaming.chaining import EXACT, assert_same, chain, predict, window_at, world_from_truth
+from test.streaming.drawn_windows import NOISE, DrawnWorld
+from test.streaming.oracle_world import ONE, THREE, TWO, OracleWorld, Trajectory, curve, spin, still, straight
 
 
 @pytest.mark.parametrize("rig", [ONE, TWO, THREE], ids=["one", "two", "three"])
@@ -102,12 +54,12 @@ def test_report_says_how_the_windows_compare() -> None:
 
     first, second = chain(world, [0, 2])
 
-    assert first.world_from_window is START
+    assert_same(first.world_from_window, Sim3.identity(), 1e-15)
     assert second.scale_ratio == pytest.approx(world.gauges[0].scale / world.gauges[1].scale, rel=1e-6)
     assert second.residual < 1e-6
     assert second.inliers == pytest.approx(1.0)
     assert 0 < second.scale_sigma < 0.01
-    assert np.linalg.eigvalsh(second.covariance).min() > 0
+    assert np.linalg.eigvalsh(second.errors.covariance).min() > 0
     assert second.reason == ""
 
 
@@ -151,113 +103,77 @@ def test_garbage_pixels_do_not_move_the_alignment() -> None:
     assert_same(world_from_truth(world, reports, 2), world_from_truth(world, reports, 0), 1e-3)
 
 
-def garbage_depth(prediction: Prediction, seed: int = 5) -> Prediction:
-    noise = np.random.default_rng(seed).uniform(0.1, 10.0, prediction.depth.shape)
-    return replace(prediction, depth=noise.astype(np.float32))
+def drawn_chain(gauge_seed: int, seed: int = 0, windows: int = 6) -> tuple[DrawnWorld, list[AlignmentReport]]:
+    """The same noise whatever the gauges."""
+    world, aligner = DrawnWorld(THREE, curve, seed, gauge_seed=gauge_seed), WindowAligner()
+    placed = (world.window(range(2 * k, 2 * k + 4)) for k in range(windows))
+    return world, [aligner.add(window, world.predict(window)) for window in placed]
 
 
-def garbage_poses(prediction: Prediction) -> Prediction:
-    generator = np.random.default_rng(5)
-    views = len(prediction.depth)
-    poses = rigid(matrix_from_rotation_vector(generator.normal(size=(views, 3))), generator.normal(size=(views, 3)))
-    return replace(prediction, window_from_camera=poses)
+@settings(max_examples=15)
+@given(seeds, seeds)
+def test_noisy_alignment_does_not_depend_on_the_gauges(one_gauge: int, other_gauge: int) -> None:
+    told = []
+    for gauge_seed in (one_gauge, other_gauge):
+        world, reports = drawn_chain(gauge_seed)
+        begin = world.gauges[0]
+        for at, report in enumerate(reports):
+            # Everything in the units and axes of truth.
+            placed = begin.inverse() @ report.world_from_window @ world.gauges[at]
+            into_truth = np.kron(np.eye(len(report.errors.keys) * 2), begin.rotation.T)
+            centres = np.arange(len(report.errors.covariance)) % 7 != 6
+            turned = into_truth @ report.errors.covariance[np.ix_(centres, centres)] @ into_truth.T
+            turned[3:6] /= begin.scale
+            told.append(
+                (
+                    *placed.apply(np.eye(3)).ravel(),
+                    report.scale_sigma / NOISE.log_depth,
+                    report.noise.rotation_rad / NOISE.rotation_rad,
+                    report.noise.centre / begin.scale / NOISE.centre,
+                    report.noise.log_depth / NOISE.log_depth,
+                    *(turned[:6, 0] / turned[0, 0]),
+                    report.scale_drift / NOISE.log_depth**2,
+                    report.inliers,
+                )
+            )
+
+    np.testing.assert_allclose(told[: len(told) // 2], told[len(told) // 2 :], rtol=1e-4, atol=1e-4)
 
 
-def nan_pose(prediction: Prediction) -> Prediction:
-    return replace(prediction, window_from_camera=prediction.window_from_camera * np.nan)
+def test_alignment_is_the_same_bit_for_bit_from_run_to_run() -> None:
+    (_, first), (_, second) = drawn_chain(3), drawn_chain(3)
+
+    for one, other in zip(first, second, strict=True):
+        for part in fields(AlignmentReport):
+            np.testing.assert_equal(flat(getattr(one, part.name)), flat(getattr(other, part.name)))
 
 
-def no_depth(prediction: Prediction) -> Prediction:
-    return replace(prediction, depth=prediction.depth * np.float32(np.nan))
+def flat(value: object) -> object:
+    """What can be compared for equality."""
+    if isinstance(value, Sim3):
+        return (value.scale, value.rotation, value.translation)
+    return (value.keys, value.covariance) if hasattr(value, "covariance") and hasattr(value, "keys") else value
 
 
-BAD = [
-    (garbage_depth, r"the depths of only \d+% of the shared pixels agree"),
-    (garbage_poses, r"the shared cameras disagree by \d+ times the expected noise"),
-    (nan_pose, "a predicted camera pose is not finite"),
-    (no_depth, "no pixel has a depth"),
-]
+@pytest.mark.parametrize("factor", [1 / 3, 1.0, 3.0])
+@pytest.mark.parametrize("rig", [ONE, THREE], ids=["one", "three"])
+def test_noise_is_learnt_when_it_is_another_than_expected(rig: dict[str, FloatArray], factor: float) -> None:
+    noise = ViewNoise(factor * NOISE.rotation_rad, factor * NOISE.centre, factor * NOISE.log_depth)
+    world, aligner = DrawnWorld(rig, still, seed=1, noise=noise), WindowAligner()
 
+    for first in range(0, 4 * 60, 4):
+        window = world.window(range(first, first + 8))
+        report = aligner.add(window, world.predict(window))
+        assert report.ok
 
-@pytest.mark.parametrize(("damage", "reason"), BAD)
-def test_bad_window_is_held_and_the_next_good_one_follows_on(
-    damage: Callable[[Prediction], Prediction], reason: str
-) -> None:
-    world = OracleWorld(THREE, curve, spoil=lambda k, p: damage(p) if k == 1 else p)
-
-    first, bad, good = reports = chain(world, [0, 1, 2])
-
-    assert not bad.ok
-    assert re.search(reason, bad.reason)
-    assert bad.world_from_window is first.world_from_window
-    assert good.ok
-    assert not good.new_segment
-    assert_same(world_from_truth(world, reports, 2), world_from_truth(world, reports, 0), EXACT)
-
-
-@pytest.mark.parametrize("damage", [nan_pose, no_depth])
-def test_track_does_not_begin_with_an_unusable_window(damage: Callable[[Prediction], Prediction]) -> None:
-    world = OracleWorld(ONE, curve, spoil=lambda k, p: damage(p) if k == 0 else p)
-
-    bad, good = chain(world, [0, 1])
-
-    assert not bad.ok
-    assert good.ok
-    assert good.new_segment
-
-
-def test_new_segment_begins_after_too_many_rejected_windows() -> None:
-    # From the second window on the oracle answers from another place altogether.
-    def spoil(count: int, prediction: Prediction) -> Prediction:
-        return prediction if count == 0 else garbage_depth(prediction)
-
-    reports = chain(OracleWorld(ONE, curve, spoil=spoil), [0, 1, 2, 3, 3])
-
-    assert [report.ok for report in reports] == [True, False, False, False, True]
-    assert reports[4].new_segment
-    assert reports[4].reason.startswith("lost after 3 rejected windows: the depths of only")
-
-
-def test_good_window_ends_the_count_of_rejected_ones() -> None:
-    world = OracleWorld(ONE, curve, spoil=lambda k, p: p if k in (0, 3) else garbage_depth(p, seed=k))
-
-    reports = chain(world, [0, 1, 1, 1, 2, 2], max_rejected=2)
-
-    assert [report.ok for report in reports] == [True, False, False, True, False, False]
-
-
-def test_new_segment_begins_when_nothing_is_shared() -> None:
-    _, second = chain(OracleWorld(ONE, curve), [0, 10])
-
-    assert second.ok
-    assert second.new_segment
-    assert second.reason == "no view is shared with the last good window"
-    assert second.world_from_window is START
-
-
-def test_new_segment_begins_when_the_image_size_changes() -> None:
-    def halve(count: int, prediction: Prediction) -> Prediction:
-        if count == 0:
-            return prediction
-        return replace(prediction, depth=prediction.depth[:, ::2], confidence=prediction.confidence[:, ::2])
-
-    assert chain(OracleWorld(ONE, curve, spoil=halve), [0, 1])[1].new_segment
-
-
-def test_reset_begins_a_new_segment() -> None:
-    world = OracleWorld(ONE, curve)
-    windows = [window_at(world, 0), window_at(world, 1)]
-    chained = aligner()
-    chained.add(windows[0], predict(world, windows[0]))
-
-    chained.reset()
-
-    assert chained.last_window is None
-    assert chained.add(windows[1], predict(world, windows[1])).new_segment
+    assert report.noise.rotation_rad == pytest.approx(noise.rotation_rad, rel=0.2)
+    unit = report.world_from_window.scale * world.gauges[-1].scale  # world units per metre
+    assert report.noise.centre == pytest.approx(noise.centre * unit, rel=0.2)
+    assert report.noise.log_depth == pytest.approx(noise.log_depth, rel=0.2)
 
 
 def test_prediction_is_refused_when_it_has_other_views_than_the_window() -> None:
     world = OracleWorld(ONE, curve)
 
     with pytest.raises(ValueError, match="window of 3 views, but prediction of 4"):
-        aligner().add(window_at(world, 0, size=3), predict(world, window_at(world, 0)))
+        WindowAligner().add(window_at(world, 0, size=3), predict(world, window_at(world, 0)))

@@ -120,7 +120,7 @@ def test_bag_loop_begins_a_new_segment_at_the_origin() -> None:
 
     segments = [result for result in results if result.report.new_segment]
     assert len(segments) == 2
-    np.testing.assert_allclose(segments[1].new_sets[0].odometry.world_from_base, np.eye(4), atol=1e-9)  # type: ignore[union-attr]
+    np.testing.assert_allclose(segments[1].new_sets[0].odometry.odom_from_base, np.eye(4), atol=1e-9)  # type: ignore[union-attr]
     assert balance(pipeline.counters()) == 0
     assert pipeline.counters().frames_published >= 150
     for result in results:
@@ -142,7 +142,7 @@ def test_reset_drops_what_is_under_way_and_begins_anew() -> None:
     results = feed_all(pipeline, world, 6, first=20)
     assert results[0].report.new_segment
     assert results[0].new_sets[0].odometry is not None
-    np.testing.assert_allclose(results[0].new_sets[0].odometry.world_from_base, np.eye(4), atol=1e-9)
+    np.testing.assert_allclose(results[0].new_sets[0].odometry.odom_from_base, np.eye(4), atol=1e-9)
 
 
 def test_reset_while_the_engine_works_voids_its_answer() -> None:

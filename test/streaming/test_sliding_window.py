@@ -1,6 +1,6 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Windows slide as asked, and bridging keeps neighbours overlapping whatever was skipped."""
+"""Windows slide as asked, neighbours overlap whatever was skipped, and anchors take the oldest places."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from da3_ros.streaming.frame import FrameSet, Window
-from da3_ros.streaming.sliding_window import SlidingWindow, bridge
+from da3_ros.streaming.sliding_window import SlidingWindow, bridge, with_anchors
 
 
 def frame_set(index: int, stamp_ns: int | None = None) -> FrameSet:
@@ -112,3 +112,73 @@ def test_bridged_window_shares_the_overlap_and_ends_with_the_newest(size: int, o
     assert len(found) == size
     assert found[-1] == gap + size - 1
     assert len(set(found) & set(range(size))) >= overlap
+
+
+def test_anchors_take_the_places_of_the_oldest_shared_sets() -> None:
+    window = with_anchors(window_of(8, 9, 10, 11, 12, 13), [frame_set(3), frame_set(1)], window_of(*range(4, 12)), 2)
+
+    assert indices(window) == [1, 3, 10, 11, 12, 13]
+    assert window.index == 13
+
+
+def test_best_anchors_come_first_when_not_all_have_a_place() -> None:
+    anchors = [frame_set(5), frame_set(0), frame_set(3)]
+
+    window = with_anchors(window_of(8, 9, 10, 11), anchors, window_of(6, 7, 8, 9, 10), 1)
+
+    assert indices(window) == [0, 5, 10, 11]
+
+
+def test_anchors_stay_when_the_previous_window_held_them_too() -> None:
+    """With a stride of one, sets between the anchors and the newest ones are in no previous window any more."""
+    anchors, previous = [frame_set(0), frame_set(1)], window_of(0, 1, 8, 9)
+
+    assert indices(with_anchors(window_of(7, 8, 9, 10), anchors, previous, 2)) == [0, 1, 9, 10]
+
+
+@pytest.mark.parametrize(
+    ("window", "anchors", "previous"),
+    [
+        (window_of(4, 5, 6, 7), [], window_of(2, 3, 4, 5)),
+        (window_of(4, 5, 6, 7), [frame_set(4), frame_set(5)], window_of(2, 3, 4, 5)),
+        (window_of(4, 5, 6, 7), [frame_set(0)], window_of(1, 2, 3, 4)),
+        (window_of(4, 5, 6, 7), [frame_set(0)], window_of(0, 1, 2, 3)),
+    ],
+    ids=["no-anchor", "held-anyway", "too-little-shared", "nothing-shared"],
+)
+def test_window_is_left_alone_when_no_anchor_fits(window: Window, anchors: list[FrameSet], previous: Window) -> None:
+    assert with_anchors(window, anchors, previous, overlap=2) is window
+
+
+@given(
+    st.integers(1, 8),
+    st.integers(1, 8),
+    st.integers(1, 8),
+    st.lists(st.integers(0, 40), max_size=4, unique=True),
+    st.integers(0, 12),
+)
+def test_window_with_anchors_keeps_size_order_new_sets_and_a_recent_shared_one(
+    size: int, stride: int, overlap: int, wanted: list[int], gap: int
+) -> None:
+    assume(overlap <= size - stride)
+    anchors = [frame_set(index) for index in wanted]
+    previous = with_anchors(
+        window_of(*range(30, 30 + size)), anchors, window_of(*range(30 - stride, 30 + size)), overlap
+    )
+    window = bridge(previous, window_of(*range(30 + stride + gap, 30 + stride + gap + size)), overlap)
+
+    found = with_anchors(window, anchors, previous, overlap)
+
+    before, after = indices(window), indices(found)
+    assert before is not None
+    assert after is not None
+    assert after == sorted(set(after))
+    assert len(after) == len(before)
+    known = {member.index for member in previous.frame_sets}
+    recent = known - set(wanted)
+    assert [index for index in after if index not in known][-1:] == before[-1:]
+    newest_shared = max(known & set(before), default=-1)
+    assert {index for index in before if index > newest_shared} <= set(after)
+    assert len(set(after) & (recent | set(wanted))) >= min(overlap, len(before) - 1)
+    assert newest_shared in after
+    assert set(after) <= set(before) | set(wanted)

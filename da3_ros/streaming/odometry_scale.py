@@ -1,0 +1,163 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Metres per world unit from the distance travelled, predicted against another odometry's."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from da3_ros.geometry.errors import DegenerateGeometryError
+from da3_ros.geometry.rotation import FloatArray, mean_rotation
+from da3_ros.streaming.scale import ScaleObservation
+from da3_ros.streaming.scale_sources import Slope, largest_by_chance, slope_observation
+
+# The external odometry must have moved so far: its noise, a millimetre or two, must not count.
+MIN_DISTANCE_M = 0.3
+# Once something is believed, one stretch of this length tells more than two of half of it.
+FULL_DISTANCE_M = 0.6
+# What is older is forgotten: the world drifts meanwhile.
+MAX_STRETCH_NS = 10_000_000_000
+MAX_SAMPLES = 256
+# Error of the external odometry as a share of its distance, and how late or early its stamps may be.
+ODOMETRY_SIGMA = 0.01
+DELAY_SIGMA_S = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sample:
+    """One place of a camera, predicted and by the external odometry; the drifts are those since the sample before."""
+
+    stamp_ns: int
+    world_from_camera: FloatArray
+    odom_from_camera: FloatArray
+    centre_noise: float
+    scale_drift: float
+    position_drift: float
+
+
+class OdometryScale:
+    """Distance travelled, predicted against an external odometry, stretch by stretch."""
+
+    def __init__(self) -> None:
+        self._samples: deque[_Sample] = deque()
+        self.forget()
+
+    def forget(self) -> None:
+        """A new segment has another unit and another origin."""
+        self._samples.clear()
+        self._scale_drift = self._position_drift = 0.0
+
+    def advance(self, scale_drift: float, position_drift: float) -> None:
+        """Take in how far the world may have drifted with one more window.
+
+        Args:
+            scale_drift: variance that the logarithm of the world's unit gained.
+            position_drift: variance of the world's shift per axis, world units squared.
+        """
+        self._scale_drift += scale_drift
+        self._position_drift += position_drift
+
+    def observe(
+        self,
+        stamp_ns: int,
+        world_from_camera: FloatArray,
+        odom_from_camera: FloatArray | None,
+        centre_noise: float,
+        believed: float | None = None,
+    ) -> ScaleObservation | None:
+        """Take in one new frame set.
+
+        Args:
+            stamp_ns: of the set; not after the last one begins a new stretch.
+            world_from_camera: (4, 4) rigid, one camera of the set as predicted, world units.
+            odom_from_camera: (4, 4) rigid, the same camera by the external odometry, metres; None when unknown.
+            centre_noise: standard deviation of the predicted centre per axis, world units.
+            believed: metres per unit to expect, None without a clue.
+
+        Returns:
+            One observation, independent of all others, when this set ends a stretch that tells something.
+        """
+        if odom_from_camera is None or not np.isfinite((world_from_camera, odom_from_camera)).all():
+            return None
+        if self._samples and stamp_ns <= self._samples[-1].stamp_ns:
+            self._samples.clear()
+        drifts = (self._scale_drift, self._position_drift)
+        self._scale_drift = self._position_drift = 0.0
+        self._samples.append(_Sample(stamp_ns, world_from_camera, odom_from_camera, centre_noise, *drifts))
+        if self._distance() < (MIN_DISTANCE_M if believed is None or self._is_long() else FULL_DISTANCE_M):
+            while self._is_long():
+                self._samples.popleft()
+            return None
+        slope = _stretch_slope(tuple(self._samples))
+        self._samples.clear()
+        return None if slope is None else slope_observation("odom", slope, ODOMETRY_SIGMA**2, stamp_ns, believed)
+
+    def _distance(self) -> float:
+        """From the first place to the last, not along the path: noise at rest never adds up."""
+        first, last = self._samples[0].odom_from_camera, self._samples[-1].odom_from_camera
+        return float(np.linalg.norm(last[:3, 3] - first[:3, 3]))
+
+    def _is_long(self) -> bool:
+        age_ns = self._samples[-1].stamp_ns - self._samples[0].stamp_ns
+        return age_ns >= MAX_STRETCH_NS or len(self._samples) >= MAX_SAMPLES
+
+
+def _stretch_slope(samples: Sequence[_Sample]) -> Slope | None:
+    """Predicted places on the external ones, with the external stamps' delay as a nuisance."""
+    world = np.stack([sample.world_from_camera for sample in samples])
+    odom = np.stack([sample.odom_from_camera for sample in samples])
+    try:
+        world_from_odom = mean_rotation(world[:, :3, :3] @ np.swapaxes(odom[:, :3, :3], -1, -2))
+    except DegenerateGeometryError:
+        return None
+    seconds = np.array([sample.stamp_ns - samples[0].stamp_ns for sample in samples]) * 1e-9
+    known, predicted = odom[:, :3, 3], world[:, :3, 3] @ world_from_odom  # rows: R^T p
+    velocity = np.gradient(known, seconds, axis=0)
+    known, predicted, velocity = (rows - rows.mean(axis=0) for rows in (known, predicted, velocity))
+    length = float(np.vdot(known, known))
+    rough = float(np.vdot(known, predicted)) / length
+    if rough <= 0:
+        return None
+    # Exact input must not divide by zero.
+    view_variance = max(float(np.mean([sample.centre_noise**2 for sample in samples])), 1e-12 * rough**2 * length)
+    # predicted = slope * (known + delay * velocity); the delay has a prior, whose weight depends on the noise.
+    normal = np.array([[length, np.vdot(known, velocity)], [np.vdot(known, velocity), np.vdot(velocity, velocity)]])
+    normal[1, 1] += view_variance / (rough * DELAY_SIGMA_S) ** 2
+    inverse = np.linalg.inv(normal)
+    gains = inverse[0, 0] * known + inverse[0, 1] * velocity  # slope = sum(gains * predicted)
+    slope, delay = inverse @ (np.vdot(known, predicted), np.vdot(velocity, predicted))
+    residual = predicted - slope * known - delay * velocity
+    variance = _slope_variance(samples, gains, known, velocity, view_variance, rough)
+    return Slope(float(slope), math.sqrt(variance * _excess(samples, residual, view_variance)))
+
+
+def _slope_variance(
+    samples: Sequence[_Sample],
+    gains: FloatArray,
+    known: FloatArray,
+    velocity: FloatArray,
+    view_variance: float,
+    rough: float,
+) -> float:
+    """Of the linear estimate sum(gains * predicted), seen from the unit at the end of the stretch."""
+    later = np.cumsum(gains[::-1], axis=0)[::-1][1:]  # (N-1, 3): what a shift before sample k does
+    position_drift = np.array([sample.position_drift for sample in samples[1:]])
+    scale_drift = np.array([sample.scale_drift for sample in samples[1:]])
+    moved = np.cumsum(np.einsum("nx,nx->n", gains, known)[::-1])[::-1][1:] - np.einsum("nx,nx->n", later, known[:-1])
+    # A step of the unit before sample k leaves the share of the slope that was measured until then in the old unit.
+    relative = float(scale_drift @ np.square(1 - moved)) + (DELAY_SIGMA_S * float(np.vdot(gains, velocity))) ** 2
+    shifts = float(position_drift @ np.einsum("nx,nx->n", later, later))
+    return view_variance * float(np.vdot(gains, gains)) + shifts + rough**2 * relative
+
+
+def _excess(samples: Sequence[_Sample], residual: FloatArray, view_variance: float) -> float:
+    """How much larger the residuals' square is than noise and drift explain; 1 when chance explains the rest."""
+    explained = view_variance + sum(sample.position_drift for sample in samples[1:])
+    freedom = max(3 * (len(samples) - 1) - 2, 1)
+    square = float(np.vdot(residual, residual)) / explained
+    return square / freedom if square > largest_by_chance(freedom) else 1.0
