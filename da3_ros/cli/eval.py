@@ -141,7 +141,7 @@ def _show_scenarios(verdicts: Sequence[Verdict], seeds: int) -> None:
 
 _COLUMNS = (
     "scenario", "holds", "ATE", "of centre chain", "of point chain", "worst step", "metre p50 / p95", "metric",
-    "drift", "rejected", "garbage out", "segments", "ms per window",
+    "drift / most", "rejected", "garbage out", "segments", "ms per window",
 )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def _cells(median: Mapping[str, float]) -> list[str]:
         f"{1000 * median['step_m']:.0f} mm",
         _number(median["scale_p50"], "{:.1%} / ") + _number(median["scale_p95"], "{:.1%}"),
         f"{median['metric_share']:.0%}",
-        _number(median["drift"], "{:.1%}"),
+        "" if math.isnan(median["drift"]) else f"{median['drift']:.1%} / {median['swing']:.1%}",
         f"{median['rejected']:.0f} of {median['windows']:.0f}",
         f"{median['garbage_published']:.0f}",
         f"{median['segments']:.0f}",

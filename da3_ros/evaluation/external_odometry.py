@@ -19,6 +19,7 @@ class OdometryErrors:
 
     Attributes:
         scale: its metres per true metre.
+        scale_sigma: standard deviation of the logarithm of what that is off by, other in every run.
         delay_ns: what it says of an instant was true so much before.
         position_m: standard deviation of each coordinate, metres.
         rotation_rad: standard deviation of the rotation about each axis, radians.
@@ -26,6 +27,7 @@ class OdometryErrors:
     """
 
     scale: float = 1.0
+    scale_sigma: float = 0.0
     delay_ns: int = 0
     position_m: float = 0.0
     rotation_rad: float = 0.0
@@ -42,9 +44,8 @@ def external_odometry(
         start_ns: where it begins; before it stands.
         errors: what is wrong with it.
     """
-    odom_from_world = Sim3(errors.scale, np.eye(3), np.zeros(3)) @ Sim3.from_rigid(
-        rigid_inverse(world_from_base(start_ns))
-    )
+    scale = errors.scale * float(np.exp(np.random.default_rng(errors.seed).normal(0.0, errors.scale_sigma)))
+    odom_from_world = Sim3(scale, np.eye(3), np.zeros(3)) @ Sim3.from_rigid(rigid_inverse(world_from_base(start_ns)))
 
     def odom_from_base(stamp_ns: int) -> FloatArray:
         generator = np.random.default_rng((errors.seed, stamp_ns))

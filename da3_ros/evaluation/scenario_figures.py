@@ -45,7 +45,8 @@ class Figures:
         scale_p50: median relative error of a metre, over the windows that claim metres.
         scale_p95: 95th percentile of the same.
         metric_share: windows that claim metres.
-        drift: largest relative change of the published unit while nothing observes it.
+        drift: relative change of the published unit from start to end of the time in which nothing observes it.
+        swing: the largest in between.
         alignment_ms_p50: time to align a window and to publish its poses.
         alignment_ms_p95: 95th percentile of the same.
     """
@@ -65,6 +66,7 @@ class Figures:
     scale_p95: float
     metric_share: float
     drift: float
+    swing: float
     alignment_ms_p50: float
     alignment_ms_p95: float
 
@@ -91,6 +93,7 @@ def figures_of(run: Run) -> Figures:
     true_length = sum(path_length(track.true) for track in tracks)
     ate_m = _joint_ate(tracks)
     errors = [abs(math.log(played.published_metres)) for played in good if played.result.scale.is_metric]
+    drift, swing = _drift(run, good)
     scale_p50, scale_p95 = np.expm1(np.percentile(errors, (50, 95))) if errors else (math.nan, math.nan)
     times_ms = [played.result.times.alignment_ns * 1e-6 for played in run.windows]
     limits, percent = run.scenario.limits, 100 / true_length if true_length > MIN_PATH_M else math.nan
@@ -110,7 +113,8 @@ def figures_of(run: Run) -> Figures:
         scale_p50=float(scale_p50),
         scale_p95=float(scale_p95),
         metric_share=len(errors) / max(len(good), 1),
-        drift=_drift(run, good),
+        drift=drift,
+        swing=swing,
         alignment_ms_p50=float(np.percentile(times_ms, 50)),
         alignment_ms_p95=float(np.percentile(times_ms, 95)),
     )
@@ -192,9 +196,9 @@ def _step_error(track: Track) -> float:
     return relative_errors(track.estimated, track.true, true_scale=track.true_scale).translation_max
 
 
-def _drift(run: Run, good: list[PlayedWindow]) -> float:
+def _drift(run: Run, good: list[PlayedWindow]) -> tuple[float, float]:
     if run.scenario.unobserved_s is None:
-        return math.nan
+        return math.nan, math.nan
     start_ns = run.scene.stamps_ns[0]
     from_ns, until_ns = (start_ns + round(seconds * 1e9) for seconds in run.scenario.unobserved_s)
     newest = [(played.result.window.frame_sets[-1].stamp_ns, played) for played in good]

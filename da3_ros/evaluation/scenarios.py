@@ -41,7 +41,7 @@ class Limits:
         scale_p95: 95th percentile of the relative error of a metre, over the windows that claim metres.
         metric_share: windows that claim metres, at least.
         never_metric: no window may claim metres, as nothing tells them.
-        drift: largest relative change of the published unit while nothing observes it.
+        drift: relative change of the published unit from start to end of the time in which nothing observes it.
         segments: trajectories at most; more were resets.
         rejected: windows rejected, at least and at most.
         published_share: images that were published, at least.
@@ -263,11 +263,11 @@ _SHORT_S = 4.0
 CONSISTENCY: tuple[Scenario, ...] = (
     Scenario(
         "odometry",
-        "curve, external odometry",
+        "curve, external odometry of 1 %",
         partial(simulated_scene, _ONE, "handheld", _SHORT_S),
         Limits(),
         scale_mode="odom",
-        odometry=OdometryErrors(position_m=0.001),
+        odometry=OdometryErrors(scale_sigma=0.01, position_m=0.001),
     ),
     Scenario(
         "rig",

@@ -142,17 +142,21 @@ def path_length(poses: npt.ArrayLike) -> float:
     return float(np.linalg.norm(np.diff(centres, axis=0), axis=1).sum())
 
 
-def scale_drift(scales: npt.ArrayLike, smoothing: int = 5) -> float:
-    """Largest relative change of a scale since the start, after a running median.
+def scale_drift(scales: npt.ArrayLike, smoothing: int = 12) -> tuple[float, float]:
+    """Relative change of a scale, of running medians.
 
     Args:
         scales: (N,) estimated units per true unit, in time order, above zero; N at least 1.
         smoothing: length of the median, so that the noise of single values is no drift.
+
+    Returns:
+        From the start to the end, and from the start to wherever the change is largest.
     """
     logs = np.log(np.asarray(scales, dtype=np.float64))
     length = min(smoothing, len(logs))
     medians = np.median(np.lib.stride_tricks.sliding_window_view(logs, length), axis=1)
-    return float(np.expm1(np.abs(medians - medians[0]).max()))
+    away = np.abs(medians - medians[0])
+    return float(np.expm1(away[-1])), float(np.expm1(away.max()))
 
 
 def _pairs(truth: FloatArray, step: int, distance: float | None) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

@@ -70,7 +70,7 @@ def weighted_median(values: npt.ArrayLike, weights: npt.ArrayLike) -> float:
         weights: (N,) not negative, some above zero.
     """
     value, weight = np.asarray(values, dtype=np.float64), np.asarray(weights, dtype=np.float64)
-    order = np.argsort(value, kind="stable")
+    order = np.argsort(value)
     cumulative = np.cumsum(weight[order])
     return float(value[order[np.searchsorted(cumulative, cumulative[-1] / 2)]])
 

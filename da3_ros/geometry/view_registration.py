@@ -97,9 +97,7 @@ def register_views(
         residual = view_residuals(transform, target, source, ratio)
         deviations = _deviations(residual, expected)
         weights = np.minimum(1.0, (OUTLIER_RMS / np.maximum(deviations, 1e-12)) ** 4)
-        # A doubtful view is doubtful in both: its weight widens what was expected of the two together.
-        widened = variances + np.where(np.isfinite(expected), expected, 0.0) * (1 / weights - 1)[:, None]
-        spread = prior + np.diag(widened.ravel())
+        spread = prior + np.diag(_widened(variances, expected, weights).ravel())
         information = _information(spread)
         # Generalised least squares over a transform of which nothing is known (Aitken 1935).
         covariance = np.linalg.inv(jacobian.T @ information @ jacobian)
@@ -129,6 +127,11 @@ def _own_variances(covariance: FloatArray, jacobian: FloatArray) -> FloatArray:
     common = np.linalg.inv(turned.T @ np.linalg.solve(covariance, turned))
     own = np.diagonal(covariance - turned @ common @ turned.T).reshape(views, VIEW_ERRORS)
     return np.asarray(np.maximum(own, 0.0) * (views / (views - 1)))
+
+
+def _widened(variances: FloatArray, expected: FloatArray, weights: FloatArray) -> FloatArray:
+    """(N, 7) variances of the source; a doubtful view is doubtful in both, so what both together may err by counts."""
+    return np.asarray(variances + np.where(np.isfinite(expected), expected, 0.0) * (1 / weights - 1)[:, None])
 
 
 def _information(spread: FloatArray) -> FloatArray:

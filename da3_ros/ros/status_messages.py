@@ -11,7 +11,7 @@ from typing import Any
 from std_msgs.msg import Header
 
 from da3_ros.msg import WindowStatus
-from da3_ros.streaming.aligner import AlignmentReport
+from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.ledger import Counters
 from da3_ros.streaming.results import WindowResult
 

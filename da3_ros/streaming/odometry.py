@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from da3_ros.geometry.rotation import FloatArray, matrix_from_rotation_vector
 from da3_ros.geometry.sim3 import Sim3, rigid, rigid_inverse
-from da3_ros.streaming.aligner import AlignmentReport
+from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.base_uncertainty import (
     FLOOR,
     VARIANCE_LIMIT,

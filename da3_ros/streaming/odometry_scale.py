@@ -23,8 +23,7 @@ FULL_DISTANCE_M = 0.6
 # What is older is forgotten: the world drifts meanwhile.
 MAX_STRETCH_NS = 10_000_000_000
 MAX_SAMPLES = 256
-# Error of the external odometry as a share of its distance, and how late or early its stamps may be.
-ODOMETRY_SIGMA = 0.01
+# How late or early the external odometry's stamps may be.
 DELAY_SIGMA_S = 0.05
 
 
@@ -95,7 +94,7 @@ class OdometryScale:
             return None
         slope = _stretch_slope(tuple(self._samples))
         self._samples.clear()
-        return None if slope is None else slope_observation("odom", slope, ODOMETRY_SIGMA**2, stamp_ns, believed)
+        return None if slope is None else slope_observation("odom", slope, stamp_ns, believed)
 
     def _distance(self) -> float:
         """From the first place to the last, not along the path: noise at rest never adds up."""
@@ -105,6 +104,39 @@ class OdometryScale:
     def _is_long(self) -> bool:
         age_ns = self._samples[-1].stamp_ns - self._samples[0].stamp_ns
         return age_ns >= MAX_STRETCH_NS or len(self._samples) >= MAX_SAMPLES
+
+
+def window_scale(
+    stamps_ns: Sequence[int],
+    world_from_camera: FloatArray,
+    odom_from_camera: Sequence[FloatArray | None],
+    centre_noise: float,
+    believed: float | None = None,
+) -> ScaleObservation | None:
+    """Distance travelled within one window, which no drift has touched.
+
+    Args:
+        stamps_ns: of N frame sets of the window, rising.
+        world_from_camera: (N, 4, 4) rigid, one camera of each as this window predicts it, world units.
+        odom_from_camera: the same cameras by the external odometry, (4, 4) each, metres; None where unknown.
+        centre_noise: standard deviation of one predicted centre per axis, world units.
+        believed: metres per unit to expect, None without a clue.
+
+    Returns:
+        None when the robot has not moved MIN_DISTANCE_M within the window.
+    """
+    samples = [
+        _Sample(stamp_ns, ours, theirs, centre_noise, 0.0, 0.0)
+        for stamp_ns, ours, theirs in zip(stamps_ns, world_from_camera, odom_from_camera, strict=True)
+        if theirs is not None and np.isfinite((ours, theirs)).all()
+    ]
+    if len(samples) < 3:
+        return None
+    places = np.stack([sample.odom_from_camera[:3, 3] for sample in samples])
+    if np.linalg.norm(places - places[-1], axis=1).max() < MIN_DISTANCE_M:
+        return None
+    slope = _stretch_slope(samples)
+    return None if slope is None else slope_observation("odom", slope, stamps_ns[-1], believed)
 
 
 def _stretch_slope(samples: Sequence[_Sample]) -> Slope | None:

@@ -14,7 +14,7 @@ from da3_ros.geometry.pose_errors import ViewNoise
 from da3_ros.geometry.prediction import Prediction, ViewKey
 from da3_ros.geometry.rotation import FloatArray
 from da3_ros.geometry.sim3 import Sim3
-from da3_ros.streaming.aligner import AlignmentReport
+from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.frame import Frame, FrameSet, Window
 from da3_ros.streaming.odometry import Odometry, OdometryState
 from da3_ros.streaming.results import SetResult, ViewResult

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.prediction import Prediction, ViewKey
 from da3_ros.geometry.rotation import FloatArray
-from da3_ros.streaming.aligner import AlignmentReport, WindowAligner
+from da3_ros.streaming.aligner import WindowAligner
+from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.conditioning import KnownPoses, OdometryAt, known_camera_from_world
 from da3_ros.streaming.frame import FrameSet, Window
 from da3_ros.streaming.intrinsics import ChosenIntrinsics, IntrinsicsPolicy

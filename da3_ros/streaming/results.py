@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.rotation import FloatArray
-from da3_ros.streaming.aligner import AlignmentReport
+from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.frame import Frame, FrameSet, Window
 from da3_ros.streaming.odometry import OdometryState
 from da3_ros.streaming.rig_calibration import RigEstimate

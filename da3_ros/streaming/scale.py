@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 SOURCES = ("rig", "odom", "model")
 MODES = ("auto", *SOURCES, "fixed", "relative")
+# How far a source may be off for ever, relative: what no number of observations takes away.
+BIAS = {"rig": 1e-3, "odom": 1e-2, "model": 0.0}
 # A world is metric from the moment when one source knows its unit this well.
 MAX_METRIC_SIGMA = 0.05
 # An observation this many sigmas away is refused; chance does that once in 2000.
@@ -154,7 +156,7 @@ class ScaleTracker:
                 self._offset = told - belief.mean
             self._glide(min(told_sigma, math.sqrt(belief.variance)))
             self._log_scale = belief.mean + self._offset
-        self._doubt = self._contradiction(belief)
+        self._doubt = self._contradiction(self._followed)
         return self.state(stamp_ns)
 
     def _take(self, observation: ScaleObservation) -> bool:
@@ -169,29 +171,34 @@ class ScaleTracker:
     def _sigma(self) -> float:
         if self._followed is None:
             return math.inf
-        return math.sqrt(self._beliefs[self._followed].variance + max(self._offset**2, self._doubt))
+        return math.sqrt(self._spread(self._followed) + max(self._offset**2, self._doubt))
+
+    def _spread(self, source: str) -> float:
+        """Variance of what a source says against the truth."""
+        return self._beliefs[source].variance + BIAS[source] ** 2
 
     def _choose(self, taken: set[str]) -> None:
         """Follow the surest source, but only one that has just spoken, and not for a small gain."""
         limit, agreed = MAX_METRIC_SIGMA, 0
         if self._followed is not None:
-            limit = min(limit, CHANGE_RATIO * math.sqrt(self._beliefs[self._followed].variance))
+            limit = min(limit, CHANGE_RATIO * math.sqrt(self._spread(self._followed)))
             agreed = CHANGE_AFTER
         sure = [one for one in SOURCES if one in taken and self._beliefs[one].agreed >= agreed]
-        best = min(sure, key=lambda source: self._beliefs[source].variance, default=None)
-        if best is not None and math.sqrt(self._beliefs[best].variance) <= limit:
+        best = min(sure, key=self._spread, default=None)
+        if best is not None and math.sqrt(self._spread(best)) <= limit:
             self._followed = best
 
     def _glide(self, step: float) -> None:
         """Close in on the belief that is followed; what is left of the way counts as uncertainty."""
         self._offset = math.copysign(max(0.0, abs(self._offset) - step), self._offset)
 
-    def _contradiction(self, followed: _Belief) -> float:
+    def _contradiction(self, followed: str) -> float:
         """The variance that it takes to explain what the other sources say, as far as they know what they say."""
+        mean, spread = self._beliefs[followed].mean, self._spread(followed)
         unexplained = (
-            (followed.mean - other.mean) ** 2 - AGREEMENT**2 * (followed.variance + other.variance)
-            for other in self._beliefs.values()
-            if other is not followed and other.variance <= MAX_METRIC_SIGMA**2
+            (mean - other.mean) ** 2 - AGREEMENT**2 * (spread + self._spread(source))
+            for source, other in self._beliefs.items()
+            if source != followed and other.variance <= MAX_METRIC_SIGMA**2
         )
         return max(0.0, max(unexplained, default=0.0))
 

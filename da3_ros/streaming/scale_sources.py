@@ -24,10 +24,10 @@ from da3_ros.streaming.scale import ScaleObservation
 
 # A slope with a larger relative sigma tells nothing: its logarithm is no longer normal.
 MAX_SIGMA = 0.25
+# No window measures better than this (relative).
+MIN_SIGMA = 1e-4
 # Slopes that contradict the belief by more than this factor's logarithm are weighed by themselves as well.
 MAX_SURPRISE = 0.5
-# Nobody measures a rig better than this (relative).
-CALIBRATION_SIGMA = 1e-3
 # Cameras nearer to each other than this (metres) have no baseline.
 MIN_BASELINE_M = 1e-3
 # Residuals beyond this many times their expected square say that the noise is larger than was told.
@@ -49,15 +49,12 @@ class Slope:
     sigma: float
 
 
-def slope_observation(
-    source: str, slope: Slope, own_variance: float, stamp_ns: int, believed: float | None
-) -> ScaleObservation | None:
+def slope_observation(source: str, slope: Slope, stamp_ns: int, believed: float | None) -> ScaleObservation | None:
     """What a slope says of metres per world unit.
 
     Args:
         source: see ScaleObservation.
         slope: as measured.
-        own_variance: relative, of the known places.
         stamp_ns: of the newest image in it.
         believed: metres per unit to expect, None without a clue.
 
@@ -73,7 +70,7 @@ def slope_observation(
     if relative > MAX_SIGMA:
         return None
     # E[log(1 + e)] = -sigma^2 / 2 for the slope, so its negative is too large by as much.
-    sigma = math.sqrt(relative**2 + own_variance)
+    sigma = max(relative, MIN_SIGMA)
     return ScaleObservation(source, -math.log(slope.value) - 0.5 * relative**2, sigma, stamp_ns)
 
 
@@ -121,7 +118,7 @@ def rig_scale(
         place = set_ids.index(sets[v]), names.index(cameras[v])
         table[place], present[place] = poses[v], True
     best = _surest_slope(known, table, present, centre_noise)
-    return None if best is None else slope_observation("rig", best, CALIBRATION_SIGMA**2, stamp_ns, believed)
+    return None if best is None else slope_observation("rig", best, stamp_ns, believed)
 
 
 def _surest_slope(

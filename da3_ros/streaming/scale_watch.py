@@ -4,35 +4,35 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from da3_ros.geometry.prediction import Prediction, ViewKey
 from da3_ros.geometry.rotation import FloatArray
-from da3_ros.streaming.aligner import AlignmentReport
+from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.conditioning import OdometryAt
 from da3_ros.streaming.frame import FrameSet, Window
-from da3_ros.streaming.odometry_scale import OdometryScale
+from da3_ros.streaming.odometry_scale import OdometryScale, window_scale
 from da3_ros.streaming.rig import BODY_FROM_OPTICAL
 from da3_ros.streaming.scale import ScaleObservation, ScaleState, ScaleTracker
 from da3_ros.streaming.scale_sources import rig_scale
 
-# A frame set waits so long for further windows to see it, and for the external odometry to say where the robot was.
+# A frame set waits so long for the external odometry to say where the robot was.
 PATIENCE_NS = 1_000_000_000
 MAX_WAITING = 256
 
 MetricScale = Callable[[Window, Prediction], ScaleObservation | None]
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """One view of a published frame set, until the external odometry is asked about it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """One view of a frame set, as a window predicts it."""
 
     key: ViewKey
     world_from_camera: FloatArray
-    looks: int = 1
 
 
 class ScaleWatch:
@@ -49,7 +49,7 @@ class ScaleWatch:
         self._odometry_at = odometry_at
         self._metric_scale = metric_scale
         self._travelled = OdometryScale()
-        self._waiting: deque[_Waiting] = deque(maxlen=MAX_WAITING)
+        self._waiting: deque[_Place] = deque(maxlen=MAX_WAITING)
 
     def forget(self) -> None:
         """A new segment has another unit."""
@@ -96,45 +96,54 @@ class ScaleWatch:
                 self._tracker.believed("rig"),
             )
         ]
-        self._wait_for(window, world_from_camera, report, new_sets)
-        observations += self._travelled_so_far(window, base_from_camera, report.noise.centre)
+        if self._odometry_at is not None:
+            places = [_place_of(one, window, world_from_camera, report) for one in window.frame_sets]
+            new = {one.index for one in new_sets}
+            self._waiting += [place for place, one in zip(places, window.frame_sets, strict=True) if one.index in new]
+            observations.append(self._travelled_within(places, base_from_camera, report.noise.centre))
+            observations += self._travelled_so_far(stamp_ns, base_from_camera, report.noise.centre)
         if self._metric_scale is not None:
             observations.append(self._metric_scale(window, prediction))
         return self._tracker.observe([one for one in observations if one is not None], stamp_ns)
 
-    def _wait_for(
-        self, window: Window, world_from_camera: FloatArray, report: AlignmentReport, new_sets: Sequence[FrameSet]
-    ) -> None:
-        """Queue one view of each new set; those that wait are known better with every window that sees them."""
-        for waiting in self._waiting:
-            if waiting.key in report.refined:
-                waiting.world_from_camera = report.refined[waiting.key]
-                waiting.looks += 1
-        places = {frame.key: world_from_camera[view] for view, frame in enumerate(window.views)}
-        for new in new_sets:
-            frame = next((frame for frame in new.frames if frame.key not in report.distrusted), new.frames[0])
-            self._waiting.append(_Waiting(frame.key, places[frame.key]))
+    def _travelled_within(
+        self, places: Sequence[_Place], base_from_camera: Mapping[str, FloatArray], centre_noise: float
+    ) -> ScaleObservation | None:
+        """Of one window, for a robot that is fast enough; then what was gathered over several is not needed."""
+        told = [self._odom_from_camera(place, base_from_camera) for place in places]
+        poses = np.stack([place.world_from_camera for place in places])
+        stamps_ns = [place.key.stamp_ns for place in places]
+        found = window_scale(stamps_ns, poses, told, centre_noise, self._tracker.believed("odom"))
+        if found is not None:
+            self._travelled.forget()
+            self._waiting.clear()
+        return found
 
     def _travelled_so_far(
-        self, window: Window, base_from_camera: Mapping[str, FloatArray], centre_noise: float
+        self, now_ns: int, base_from_camera: Mapping[str, FloatArray], centre_noise: float
     ) -> list[ScaleObservation | None]:
-        """Of all sets that no further window will see, and for which the external odometry has come in by now."""
-        if self._odometry_at is None:
-            return []
+        """Of all frame sets for which the external odometry has come in by now, over as many windows as it takes."""
         observations = []
-        inside = {frame.key for frame in window.views}
         while self._waiting:
-            first = self._waiting[0]
-            is_late = window.frame_sets[-1].stamp_ns - first.key.stamp_ns >= PATIENCE_NS
-            odom_from_base = self._odometry_at(first.key.stamp_ns)
-            if not is_late and (odom_from_base is None or first.key in inside):
+            place = self._waiting[0]
+            odom_from_camera = self._odom_from_camera(place, base_from_camera)
+            if odom_from_camera is None and now_ns - place.key.stamp_ns < PATIENCE_NS:
                 break
             self._waiting.popleft()
-            if odom_from_base is None:
-                continue
-            odom_from_camera = odom_from_base @ base_from_camera.get(first.key.camera, BODY_FROM_OPTICAL)
-            noise, believed = centre_noise / math.sqrt(first.looks), self._tracker.believed("odom")
+            stamp_ns, believed = place.key.stamp_ns, self._tracker.believed("odom")
             observations.append(
-                self._travelled.observe(first.key.stamp_ns, first.world_from_camera, odom_from_camera, noise, believed)
+                self._travelled.observe(stamp_ns, place.world_from_camera, odom_from_camera, centre_noise, believed)
             )
         return observations
+
+    def _odom_from_camera(self, place: _Place, base_from_camera: Mapping[str, FloatArray]) -> FloatArray | None:
+        odom_from_base = None if self._odometry_at is None else self._odometry_at(place.key.stamp_ns)
+        if odom_from_base is None:
+            return None
+        return np.asarray(odom_from_base @ base_from_camera.get(place.key.camera, BODY_FROM_OPTICAL))
+
+
+def _place_of(frame_set: FrameSet, window: Window, world_from_camera: FloatArray, report: AlignmentReport) -> _Place:
+    """The first camera of a set that is trusted."""
+    frame = next((frame for frame in frame_set.frames if frame.key not in report.distrusted), frame_set.frames[0])
+    return _Place(frame.key, world_from_camera[window.views.index(frame)])

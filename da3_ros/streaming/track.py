@@ -9,7 +9,7 @@ relative to the gauge of one window, the base, which moves on every now and then
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,24 +21,10 @@ from da3_ros.geometry.prediction import Prediction
 from da3_ros.geometry.rotation import FloatArray, matrix_from_rotation_vector, nearest_rotation
 from da3_ros.geometry.sim3 import Sim3, rigid
 from da3_ros.geometry.view_registration import ViewRegistration, moved_jacobian, register_views
+from da3_ros.streaming.depth_samples import DepthSamples, image_size, median_depth, sampled
 from da3_ros.streaming.frame import Frame, FrameSet, Window
 
-# Pixels of a view that are compared with the same view in another window, spread evenly.
-PIXELS_PER_VIEW = 2500
 Indices = npt.NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DepthSamples:
-    """Pixels of one view, at places that depend on the image size alone.
-
-    Attributes:
-        depth: (P,) NaN where unknown.
-        confidence: (P,).
-    """
-
-    depth: FloatArray
-    confidence: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +80,7 @@ class Alignment:
 
 def begin(window: Window, prediction: Prediction, noise: ViewNoise) -> Track:
     """A world in the gauge of a window."""
-    samples = tuple(_samples(prediction, range(len(window.views))))
+    samples = tuple(sampled(prediction, range(len(window.views))))
     return Track(
         window=window,
         older=(),
@@ -102,14 +88,14 @@ def begin(window: Window, prediction: Prediction, noise: ViewNoise) -> Track:
         samples=samples,
         covariance=np.diag(np.append(np.tile(noise.variances, len(window.views)), 0.0)),
         unit_variance=0.0,
-        scene_depth=_median_depth(samples),
-        size=_size(prediction),
+        scene_depth=median_depth(samples),
+        size=image_size(prediction),
     )
 
 
 def shared_views(track: Track, window: Window, prediction: Prediction) -> Indices:
     """(S, 2) index of each shared view in the track and in the window; none when the image size has changed."""
-    if track.size != _size(prediction):
+    if track.size != image_size(prediction):
         return np.empty((0, 2), dtype=np.intp)
     known = {frame.key: index for index, frame in enumerate(track.views)}
     pairs = [(known[frame.key], index) for index, frame in enumerate(window.views) if frame.key in known]
@@ -131,7 +117,7 @@ def align(track: Track, prediction: Prediction, shared: Indices, noise: ViewNois
     ratios = tuple(
         depth_ratio(known.depth, found.depth, np.sqrt(known.confidence * found.confidence))
         for known, found in zip(
-            [track.samples[old] for old in shared[:, 0]], _samples(prediction, shared[:, 1]), strict=True
+            [track.samples[old] for old in shared[:, 0]], sampled(prediction, shared[:, 1]), strict=True
         )
     )
     states = _states(shared[:, 0])
@@ -184,7 +170,7 @@ def extended(
     order = np.append(_states(place), len(covariance) - 1)
     moved = _corrected(track, alignment)
     poses = alignment.world_from_window.apply_to_poses(prediction.window_from_camera[new])
-    fresh = [_scaled(samples, alignment.world_from_window.scale) for samples in _samples(prediction, new)]
+    fresh = [samples.scaled(alignment.world_from_window.scale) for samples in sampled(prediction, new)]
     known = (*moved.samples, *fresh)
     samples = tuple(known[index] for index in place)
     return Track(
@@ -194,7 +180,7 @@ def extended(
         samples=samples,
         covariance=covariance[np.ix_(order, order)],
         unit_variance=unit_variance,
-        scene_depth=_median_depth(samples[: len(window.views)]),
+        scene_depth=median_depth(samples[: len(window.views)]),
         size=track.size,
     )
 
@@ -266,39 +252,12 @@ def _corrected(track: Track, alignment: Alignment) -> Track:
         track,
         world_from_camera=stretch.apply_to_poses(rigid(turns, poses[:, :3, 3] + errors[:, 3:6])),
         samples=tuple(
-            _scaled(samples, stretch.scale * np.exp(log_depth))
+            samples.scaled(stretch.scale * np.exp(log_depth))
             for samples, log_depth in zip(track.samples, errors[:, 6], strict=True)
         ),
     )
 
 
-def _scaled(samples: DepthSamples, factor: float) -> DepthSamples:
-    return replace(samples, depth=samples.depth * factor)
-
-
-def _median_depth(samples: Sequence[DepthSamples]) -> float:
-    depth = np.concatenate([view.depth for view in samples])
-    known = depth[depth > 0]
-    return float(np.median(known)) if len(known) else 1.0
-
-
-def _samples(prediction: Prediction, views: Iterable[int]) -> list[DepthSamples]:
-    height, width = _size(prediction)
-    step = max(1, int(np.sqrt(height * width / PIXELS_PER_VIEW)))
-    places = (slice(step // 2, None, step), slice(step // 2, None, step))
-    return [
-        DepthSamples(
-            prediction.depth[view][places].ravel().astype(np.float64),
-            prediction.confidence[view][places].ravel().astype(np.float64),
-        )
-        for view in views
-    ]
-
-
 def _states(views: Indices) -> Indices:
     """Where the errors of some views are among the states."""
     return (VIEW_ERRORS * np.asarray(views)[:, None] + np.arange(VIEW_ERRORS)).ravel()
-
-
-def _size(prediction: Prediction) -> tuple[int, int]:
-    return (prediction.depth.shape[1], prediction.depth.shape[2])

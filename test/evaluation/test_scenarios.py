@@ -128,6 +128,7 @@ GOOD = Figures(
     scale_p95=0.015,
     metric_share=1.0,
     drift=0.004,
+    swing=0.006,
     alignment_ms_p50=5.0,
     alignment_ms_p95=9.0,
 )

@@ -18,7 +18,7 @@ from da3_ros.geometry.prediction import ViewKey
 from da3_ros.geometry.sim3 import Sim3
 from da3_ros.ros.stamps import header
 from da3_ros.ros.status_messages import ScaleSource, TrackingState, tracking_state, window_status_message
-from da3_ros.streaming.aligner import AlignmentReport
+from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.frame import Frame, FrameSet, Window
 from da3_ros.streaming.ledger import Counters
 from da3_ros.streaming.results import SetResult, StageTimes, WindowResult

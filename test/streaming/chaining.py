@@ -10,7 +10,8 @@ import pytest
 from da3_ros.geometry.prediction import Prediction
 from da3_ros.geometry.rotation import rotation_angle
 from da3_ros.geometry.sim3 import Sim3
-from da3_ros.streaming.aligner import AlignmentReport, WindowAligner
+from da3_ros.streaming.aligner import WindowAligner
+from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.frame import FrameSet, Window
 from test.streaming.oracle_world import PERIOD_NS, OracleWorld
 

@@ -14,7 +14,9 @@ from da3_ros.geometry.pose_errors import ViewNoise
 from da3_ros.geometry.prediction import Prediction
 from da3_ros.geometry.rotation import FloatArray, matrix_from_rotation_vector, rotation_vector_from_matrix
 from da3_ros.geometry.sim3 import Sim3, rigid
+from da3_ros.streaming import track as tracks
 from da3_ros.streaming.frame import Frame, FrameSet, Window
+from da3_ros.streaming.track import Alignment
 from test.streaming.oracle_world import PERIOD_NS, Trajectory, random_gauge
 
 # Little more pixels than a depth ratio takes, all at one depth: only the scale of a depth image is under test.
@@ -82,3 +84,40 @@ class DrawnWorld:
             cameras=(CAMERA,) * len(true),
             predicted_cameras=(CAMERA,) * len(true),
         )
+
+
+class Chain:
+    """A track over drawn windows that knows the truth; noise is told as it is."""
+
+    def __init__(self, world: DrawnWorld, first: Iterable[int]) -> None:
+        self.world = world
+        window = world.window(first)
+        prediction = world.predict(window)
+        # The world's unit is that of the first gauge: metres times this.
+        self.units_per_metre = world.gauges[0].scale
+        self.noise = stretched(NOISE, self.units_per_metre)
+        self.track = tracks.begin(window, prediction, self.noise)
+        self.world_from_truth = world.gauges[0]  # by the base
+
+    def align(self, indices: Iterable[int]) -> tuple[Window, Prediction, Alignment]:
+        window = self.world.window(indices)
+        prediction = self.world.predict(window)
+        shared = tracks.shared_views(self.track, window, prediction)
+        return window, prediction, tracks.align(self.track, prediction, shared, self.noise)
+
+    def take(self, indices: Iterable[int], kept: Iterable[int] = (), rebase: bool = True) -> Alignment:
+        window, prediction, alignment = self.align(indices)
+        keep = [self.world.frame_set(index) for index in kept]
+        self.track = tracks.extended(self.track, window, prediction, alignment, self.noise, keep, rebase)
+        self.world_from_truth = (
+            alignment.world_from_window @ self.world.gauges[-1] if rebase else alignment.stretch @ self.world_from_truth
+        )
+        return alignment
+
+    def state_errors(self) -> FloatArray:
+        """(7N + 1,) true minus found."""
+        true = self.world_from_truth.apply_to_poses(self.world.truth(self.track.views))
+        found = np.array([samples.depth[0] for samples in self.track.samples])
+        depth = np.log(self.world_from_truth.scale * SCENE_DEPTH_M / found)
+        views = np.concatenate((view_errors(true, self.track.world_from_camera), depth[:, None]), axis=1)
+        return np.append(views.ravel(), np.log(self.world_from_truth.scale / self.units_per_metre))

@@ -15,7 +15,7 @@ from da3_ros.geometry.prediction import ViewKey
 from da3_ros.geometry.rotation import FloatArray, matrix_from_rotation_vector, mean_rotation
 from da3_ros.geometry.sim3 import Sim3, rigid, rigid_inverse
 from da3_ros.geometry.view_registration import moved_jacobian, stepped
-from da3_ros.streaming.aligner import AlignmentReport
+from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.odometry import Odometry, OdometryState
 from da3_ros.streaming.rig import BODY_FROM_OPTICAL, BasePose
 from da3_ros.streaming.scale import ScaleState

@@ -15,7 +15,8 @@ from da3_ros.geometry.pose_errors import ViewNoise
 from da3_ros.geometry.prediction import Prediction
 from da3_ros.geometry.rotation import FloatArray, matrix_from_rotation_vector, rotation_angle
 from da3_ros.geometry.sim3 import Sim3
-from da3_ros.streaming.aligner import AlignmentReport, WindowAligner
+from da3_ros.streaming.aligner import WindowAligner
+from da3_ros.streaming.alignment_report import AlignmentReport
 from test.strategies import seeds
 from test.streaming.chaining import EXACT, assert_same, chain, predict, window_at, world_from_truth
 from test.streaming.drawn_windows import NOISE, DrawnWorld

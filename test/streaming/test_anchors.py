@@ -5,20 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from da3_ros.geometry.rotation import FloatArray, matrix_from_rotation_vector
 from da3_ros.geometry.sim3 import rigid
-from da3_ros.streaming.aligner import (
-    ANCHOR_SHIFT_DEPTHS,
-    ANCHOR_TURN_RAD,
-    MAX_ANCHOR_VIEWS,
-    NEAR_ANCHORS,
-    AlignmentReport,
-    WindowAligner,
-)
+from da3_ros.streaming import anchors
+from da3_ros.streaming.aligner import WindowAligner
+from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.frame import Window
 from da3_ros.streaming.sliding_window import with_anchors
 from test.streaming.drawn_windows import NOISE, SCENE_DEPTH_M, DrawnWorld
@@ -84,7 +80,7 @@ def test_anchor_is_replaced_when_the_view_turns_away() -> None:
         firsts.append(wanted(aligner)[0])
         rebased.append(bool(report.step_covariance.any()))
         newest = window.frame_sets[-1].index
-        assert (newest - firsts[-1]) * step < ANCHOR_TURN_RAD + step
+        assert (newest - firsts[-1]) * step < anchors.TURN_RAD + step
 
     assert firsts[0] == 5
     changes = np.flatnonzero(np.diff(firsts)) + 1
@@ -100,7 +96,7 @@ def test_anchor_is_replaced_when_the_view_moves_away() -> None:
 
     for window, _ in followed(world, aligner, 60):
         travelled = (window.frame_sets[-1].index - wanted(aligner)[0]) * step
-        assert travelled < ANCHOR_SHIFT_DEPTHS * SCENE_DEPTH_M * 1.1 + step
+        assert travelled < anchors.SHIFT_DEPTHS * SCENE_DEPTH_M * 1.1 + step
 
     assert wanted(aligner)[0] > 30
 
@@ -139,20 +135,34 @@ def test_anchors_and_memory_are_bounded_on_a_long_way(rig: dict[str, FloatArray]
 
     kept = [views_of(aligner) - len(window.views) for window, _ in followed(world, aligner, 60)]
 
-    assert max(kept) <= MAX_ANCHOR_VIEWS
+    assert max(kept) <= anchors.MAX_VIEWS
     # The newest anchors are still in the window.
-    assert kept[-1] > MAX_ANCHOR_VIEWS - SETS * len(rig)
-    assert len(aligner.anchors) <= NEAR_ANCHORS
+    assert kept[-1] > anchors.MAX_VIEWS - SETS * len(rig)
+    assert len(aligner.anchors) <= anchors.NEAR
 
 
 def views_of(aligner: WindowAligner) -> int:
     return len(aligner._track.views) if aligner._track else 0
 
 
+def back_and_forth(t: float) -> FloatArray:
+    return rigid(np.eye(3), [0.6 * np.sin(1.5 * t), 0.0, 0.0])
+
+
+def test_first_anchor_stays_the_first_while_it_is_near_though_an_older_one_comes_again() -> None:
+    world, aligner = DrawnWorld(ONE, back_and_forth, seed=1), WindowAligner()
+
+    wants = [wanted(aligner) for _ in followed(world, aligner, 80)]
+
+    changes = [(before[0], after) for before, after in pairwise(wants) if before[0] != after[0]]
+    assert len(changes) >= 3
+    assert all(first not in after for first, after in changes)
+    assert any(after[0] < first for first, after in changes)  # the older ones do come again
+
+
 def test_anchor_that_is_wanted_is_always_in_the_track_or_the_window() -> None:
     """Back and forth over the same place: anchors come, go and come again."""
-    world = DrawnWorld(THREE, lambda t: rigid(np.eye(3), [2 * np.sin(1.5 * t), 0.0, 0.0]), seed=1)
-    aligner = WindowAligner()
+    world, aligner = DrawnWorld(THREE, back_and_forth, seed=1), WindowAligner()
 
     for _ in followed(world, aligner, 80):
         assert aligner._track is not None

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from da3_ros.streaming.scale import MAX_METRIC_SIGMA, ScaleObservation, ScaleState, ScaleTracker
+from da3_ros.streaming.scale import BIAS, MAX_METRIC_SIGMA, ScaleObservation, ScaleState, ScaleTracker
 from test.strategies import seeds
 
 DRIFT = 0.003  # relative, per window
@@ -86,7 +86,7 @@ def test_tracker_stays_relative_until_the_evidence_of_one_source_suffices() -> N
     assert [state.source for state in states] == ["relative"] * 3 + ["rig"]  # 0.099 / sqrt(4) is below the limit
     assert states[2] == ScaleState("relative", 1.0, math.inf, 0)
     assert states[3].metres_per_unit == pytest.approx(2.0)
-    assert states[3].sigma == pytest.approx(0.0495)
+    assert states[3].sigma == pytest.approx(math.hypot(0.0495, BIAS["rig"]))
     assert tracker.believed("rig") == pytest.approx(2.0)
 
 
@@ -150,7 +150,7 @@ def test_value_is_held_bit_for_bit_and_grows_less_sure_while_nothing_is_observed
         state = tracker.observe([], 1000 * k)
 
         assert state.metres_per_unit == before.metres_per_unit
-        assert state.sigma == pytest.approx(math.sqrt(0.02**2 + k * DRIFT**2))
+        assert state.sigma == pytest.approx(math.sqrt(0.02**2 + k * DRIFT**2 + BIAS["rig"] ** 2))
         assert (state.source, state.age_ns) == ("rig", 1000 * k)
 
 
@@ -208,13 +208,13 @@ def test_change_of_source_never_steps_the_value_by_more_than_its_sigma(seed: int
 
 
 def test_auto_follows_the_surer_source_and_goes_back_to_what_speaks_when_it_falls_silent() -> None:
-    rig, odom = seen("rig", 2.0, 0.05), seen("odom", 2.02, 0.01)
+    rig, model = seen("rig", 2.0, 0.05), seen("model", 2.02, 0.01)
 
-    moving = play(tracker := ScaleTracker("auto"), [[rig]] * 30 + [[rig, odom]] * 10)
+    moving = play(tracker := ScaleTracker("auto"), [[rig]] * 30 + [[rig, model]] * 10)
     standing = play(tracker, [[rig]] * 60)
 
-    assert [after.source for _, after in moving][25::10] == ["rig", "odom"]
-    assert standing[5][1].source == "odom"  # held: it is still the surer one
+    assert [after.source for _, after in moving][25::10] == ["rig", "model"]
+    assert standing[5][1].source == "model"  # held: it is still the surer one
     assert standing[-1][1].source == "rig"
 
 
@@ -256,7 +256,16 @@ def test_new_segment_is_relative_until_it_is_observed() -> None:
 
     assert tracker.state(5) == ScaleState("relative", 1.0, math.inf, 0)
     assert tracker.believed("rig") is None
-    assert tracker.observe([seen("rig", 0.5, MAX_METRIC_SIGMA, 6)], 6) == ScaleState("rig", 0.5, MAX_METRIC_SIGMA, 0)
+    found = tracker.observe([seen("rig", 0.5, 0.9 * MAX_METRIC_SIGMA, 6)], 6)
+    assert found == ScaleState("rig", 0.5, math.hypot(0.9 * MAX_METRIC_SIGMA, BIAS["rig"]), 0)
+
+
+def test_sigma_never_falls_below_what_a_source_may_be_off_for_ever() -> None:
+    tracker = ScaleTracker("auto")
+
+    states = [tracker.observe([seen("odom", 2.0, 0.01)], k) for k in range(1000)]
+
+    assert BIAS["odom"] < states[-1].sigma < 1.01 * BIAS["odom"]
 
 
 def test_source_that_never_spoke_is_expected_to_say_what_is_known() -> None:

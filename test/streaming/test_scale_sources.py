@@ -77,7 +77,7 @@ def test_rig_tells_metres_without_bias_and_with_an_honest_sigma(rig: dict[str, F
 def test_logarithm_of_a_noisy_slope_is_not_biased() -> None:
     slopes = 0.5 * (1 + 0.1 * np.random.default_rng(0).normal(size=10_000))
 
-    found = [slope_observation("rig", Slope(float(slope), 0.05), 0.0, 0, METRES_PER_UNIT) for slope in slopes]
+    found = [slope_observation("rig", Slope(float(slope), 0.05), 0, METRES_PER_UNIT) for slope in slopes]
 
     logs = [one.log_metres_per_unit for one in found if one is not None]
     assert len(logs) == 10_000

@@ -1,188 +1,17 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The filter over windows knows how wrong it is: of every view, of every step, and of the world's unit."""
+"""What the track keeps of its windows, in which order, and what it forgets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from da3_ros.geometry.prediction import Prediction
-from da3_ros.geometry.rotation import FloatArray
 from da3_ros.streaming import track as tracks
-from da3_ros.streaming.base_uncertainty import cross_matrix
-from da3_ros.streaming.frame import Window
-from da3_ros.streaming.track import Alignment
-from test.streaming.drawn_windows import NOISE, SCENE_DEPTH_M, DrawnWorld, stretched, view_errors
-from test.streaming.oracle_world import ONE, THREE, Trajectory, curve, still, straight
-
-RUNS = 100
-# 99.7 % of means of so many degrees of freedom over that number are inside 1 +- this over the root of their number.
-THREE_SIGMA = 3 * np.sqrt(2)
-
-
-def fast(t: float) -> FloatArray:
-    return straight(8 * t)
-
-
-class Chain:
-    """A track over drawn windows that knows the truth; noise is told as it is."""
-
-    def __init__(self, world: DrawnWorld, first: Iterable[int]) -> None:
-        self.world = world
-        window = world.window(first)
-        prediction = world.predict(window)
-        # The world's unit is that of the first gauge: metres times this.
-        self.units_per_metre = world.gauges[0].scale
-        self.noise = stretched(NOISE, self.units_per_metre)
-        self.track = tracks.begin(window, prediction, self.noise)
-        self.world_from_truth = world.gauges[0]  # by the base
-
-    def align(self, indices: Iterable[int]) -> tuple[Window, Prediction, Alignment]:
-        window = self.world.window(indices)
-        prediction = self.world.predict(window)
-        shared = tracks.shared_views(self.track, window, prediction)
-        return window, prediction, tracks.align(self.track, prediction, shared, self.noise)
-
-    def take(self, indices: Iterable[int], kept: Iterable[int] = (), rebase: bool = True) -> Alignment:
-        window, prediction, alignment = self.align(indices)
-        keep = [self.world.frame_set(index) for index in kept]
-        self.track = tracks.extended(self.track, window, prediction, alignment, self.noise, keep, rebase)
-        self.world_from_truth = (
-            alignment.world_from_window @ self.world.gauges[-1] if rebase else alignment.stretch @ self.world_from_truth
-        )
-        return alignment
-
-    def state_errors(self) -> FloatArray:
-        """(7N + 1,) true minus found."""
-        true = self.world_from_truth.apply_to_poses(self.world.truth(self.track.views))
-        found = np.array([samples.depth[0] for samples in self.track.samples])
-        depth = np.log(self.world_from_truth.scale * SCENE_DEPTH_M / found)
-        views = np.concatenate((view_errors(true, self.track.world_from_camera), depth[:, None]), axis=1)
-        return np.append(views.ravel(), np.log(self.world_from_truth.scale / self.units_per_metre))
-
-
-def nees(error: FloatArray, covariance: FloatArray) -> float:
-    return float(error @ np.linalg.solve(covariance, error)) / len(error)
-
-
-@pytest.mark.parametrize(
-    ("rig", "trajectory", "rebases"),
-    [(ONE, still, True), (ONE, fast, True), (ONE, curve, False), (THREE, curve, True)],
-    ids=["still", "fast", "without-rebase", "rig"],
-)
-def test_state_is_as_wrong_as_its_covariance_says(
-    rig: dict[str, FloatArray], trajectory: Trajectory, rebases: bool
-) -> None:
-    found = []
-    for seed in range(RUNS):
-        chain = Chain(DrawnWorld(rig, trajectory, seed), range(6))
-        for first in (3, 6, 9):
-            chain.take(range(first, first + 6), rebase=rebases and first != 6)
-        covariance, errors = chain.track.covariance, chain.state_errors()
-        if not rebases:
-            covariance, errors = covariance[:-1, :-1], errors[:-1]  # the unit of the base is known
-        found.append(nees(errors, covariance))
-
-    assert abs(np.mean(found) - 1) < THREE_SIGMA / np.sqrt(RUNS * len(errors))
-
-
-def increments(chain: Chain, indices: Iterable[int]) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Error and covariance (6,) of each new view's pose against the newest published one, as they are published."""
-    track = chain.track
-    window, prediction, alignment = chain.align(indices)
-    errors = tracks.published_errors(track, window, prediction, alignment, chain.noise)
-    frames = {frame.key: frame for frame in (*track.views, *window.views)}
-    places = {frame.key: pose for frame, pose in zip(track.views, track.world_from_camera, strict=True)}
-    # The stretch moves old and new alike: it says of the unit only.
-    unstretched = alignment.stretch.inverse() @ alignment.world_from_window
-    for frame, pose in zip(window.views, unstretched.apply_to_poses(prediction.window_from_camera), strict=True):
-        places.setdefault(frame.key, pose)
-    true = chain.world_from_truth.apply_to_poses(chain.world.truth(frames[key] for key in errors.keys))
-    wrong = view_errors(true, np.stack([places[key] for key in errors.keys]))
-    for new in range(len(track.window.frame_sets[-1].frames), len(wrong)):
-        step = true[new, :3, 3] - true[0, :3, 3]
-        jacobian = np.zeros((6, len(wrong), 7))
-        jacobian[:3, 0, :3], jacobian[:3, 0, 3:6], jacobian[:3, new, 3:6] = cross_matrix(step), -np.eye(3), np.eye(3)
-        jacobian[3:, 0, :3], jacobian[3:, new, :3] = -np.eye(3), np.eye(3)
-        flat, all_wrong = jacobian.reshape(6, -1), np.zeros((len(wrong), 7))
-        all_wrong[:, :6] = wrong
-        yield flat @ all_wrong.ravel(), flat @ errors.covariance @ flat.T
-
-
-@pytest.mark.parametrize(
-    ("rig", "trajectory"), [(ONE, still), (ONE, fast), (THREE, curve)], ids=["still", "fast", "rig"]
-)
-def test_published_steps_are_as_wrong_as_their_covariance_says(
-    rig: dict[str, FloatArray], trajectory: Trajectory
-) -> None:
-    first_steps, last_steps = [], []
-    for seed in range(1000, 1000 + RUNS):
-        chain = Chain(DrawnWorld(rig, trajectory, seed), range(6))
-        chain.take(range(3, 9))
-        chain.take(range(6, 12), kept=[3], rebase=False)
-        steps = [nees(error, covariance) for error, covariance in increments(chain, [3, *range(8, 14)])]
-        first_steps.append(steps[0])
-        last_steps.append(steps[-1])
-
-    assert abs(np.mean(first_steps) - 1) < THREE_SIGMA / np.sqrt(6 * RUNS)
-    assert abs(np.mean(last_steps) - 1) < THREE_SIGMA / np.sqrt(6 * RUNS)
-
-
-@pytest.mark.parametrize("trajectory", [still, curve, fast], ids=["still", "curve", "fast"])
-def test_unit_drifts_as_far_as_its_variance_says_and_to_no_side(trajectory: Trajectory) -> None:
-    drifts: list[float] = []
-    variances: list[float] = []
-    for seed in range(RUNS):
-        chain = Chain(DrawnWorld(ONE, trajectory, seed), range(4))
-        for first in range(2, 14, 2):
-            alignment = chain.take(range(first, first + 4))
-            assert chain.track.unit_variance > (variances[-1] if first > 2 else 0.0)
-            variances.append(chain.track.unit_variance)
-        truth = alignment.world_from_window @ chain.world.gauges[-1]
-        drifts.append(np.log(truth.scale / chain.units_per_metre))
-
-    # Each of the steps compares two views with two: 5e-3 squared of variance, a little less where a third helps.
-    assert variances[-1] == pytest.approx(6 * NOISE.log_depth**2, rel=0.2)
-    normalised = np.array(drifts) / np.sqrt(variances[-1])
-    assert abs(np.mean(normalised)) < 3 / np.sqrt(RUNS)
-    assert abs(np.mean(normalised**2) - 1) < THREE_SIGMA / np.sqrt(RUNS)
-
-
-def test_covariance_stays_one_and_the_state_bounded_over_many_windows() -> None:
-    """Standing, with two anchors all the time and others now and then, and a new base every tenth window."""
-    chain = Chain(DrawnWorld(THREE, still, 1), range(5))
-    lengths = set()
-    for step in range(1, 201):
-        first = 3 * step
-        held = [0, 2] if step % 2 == 0 else []
-        now_and_then = [first - 2] if step % 3 == 0 else []
-        chain.take([*held, *range(first, first + 5)], kept=[0, 2, *now_and_then], rebase=step % 10 == 0)
-
-        covariance = chain.track.covariance
-        np.testing.assert_array_equal(covariance, covariance.T)
-        smallest, largest = np.linalg.eigvalsh(covariance)[[0, -1]]
-        assert smallest > -1e-12 * largest
-        assert np.linalg.eigvalsh(covariance[:-1, :-1])[0] > 0
-        assert len(covariance) == 7 * len(chain.track.views) + 1
-        lengths.add(len(chain.track.views))
-
-    assert max(lengths) <= 3 * (5 + 3)
-    assert nees(chain.state_errors(), chain.track.covariance) < 1.5
-    assert chain.track.unit_variance < 10 * NOISE.log_depth**2  # the anchors hold it
-
-
-def test_unit_is_held_by_an_anchor_and_drifts_without() -> None:
-    held, free = (Chain(DrawnWorld(ONE, still, 1), range(4)) for _ in range(2))
-    for first in range(3, 60, 2):
-        held.take([0, *range(first, first + 3)] if first > 3 else range(2, 6), kept=[0], rebase=False)
-        free.take(range(first - 1, first + 3))
-
-    assert held.track.unit_variance < 3 * NOISE.log_depth**2
-    assert free.track.unit_variance > 20 * NOISE.log_depth**2
+from test.streaming.drawn_windows import NOISE, SCENE_DEPTH_M, Chain, DrawnWorld
+from test.streaming.oracle_world import ONE, THREE, curve, still
 
 
 def test_view_that_is_kept_stays_as_it_was_while_no_window_sees_it() -> None:
@@ -306,3 +135,39 @@ def test_pixels_to_compare_are_bounded_and_spread_over_the_image() -> None:
     sampled_rows, sampled_columns = np.divmod(samples - 1, 1000)
     assert sampled_rows.mean() == pytest.approx(188.5, abs=4)
     assert sampled_columns.mean() == pytest.approx(251.5, abs=4)
+
+
+def test_confident_pixels_decide_where_pixels_disagree() -> None:
+    chain = Chain(DrawnWorld(ONE, still), range(4))
+    window = chain.world.window(range(2, 6))
+    found = chain.world.predict(window)
+    shared = tracks.shared_views(chain.track, window, found)
+    wrong = np.zeros(found.depth.shape, dtype=bool)
+    wrong[:, :4] = True  # four rows of six
+    found = replace(
+        found,
+        depth=np.where(wrong, 3 * found.depth, found.depth),
+        confidence=np.where(wrong, 1.0, 9.0).astype(np.float32),
+    )
+
+    alignment = tracks.align(chain.track, found, shared, chain.noise)
+
+    # Three times as surely known in the mean of both windows: 2 of 6 rows weigh more than the other 4.
+    assert [ratio.inliers for ratio in alignment.ratios] == pytest.approx([6 / 10] * 2)
+    unit = alignment.world_from_window.scale * chain.world.gauges[-1].scale / chain.units_per_metre
+    assert unit == pytest.approx(1.0, abs=4 * NOISE.log_depth)
+
+
+def test_view_whose_pixels_agree_is_believed_when_two_views_contradict() -> None:
+    chain = Chain(DrawnWorld(ONE, still), range(4))
+    window = chain.world.window(range(2, 6))
+    found = chain.world.predict(window)
+    depth, poses = found.depth.copy(), found.window_from_camera.copy()
+    depth[0] *= np.exp(np.random.default_rng(0).uniform(-1.0, 1.0, depth[0].shape))
+    poses[0, :3, 3] += chain.world.gauges[-1].scale
+    shared = tracks.shared_views(chain.track, window, found)
+
+    alignment = tracks.align(chain.track, replace(found, depth=depth, window_from_camera=poses), shared, chain.noise)
+
+    placed = alignment.world_from_window.apply(poses[1, :3, 3])
+    assert np.linalg.norm(placed - chain.track.world_from_camera[3, :3, 3]) < 4 * chain.noise.centre

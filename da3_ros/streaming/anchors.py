@@ -1,0 +1,72 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Older frame sets that new windows hold as well: they keep a slow robot from drifting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from da3_ros.geometry.prediction import ViewKey
+from da3_ros.geometry.rotation import FloatArray, rotation_angle
+from da3_ros.streaming.frame import FrameSet
+
+# An anchor is near while the newest view has turned and moved (by the scene's depth) less than this against it.
+TURN_RAD = 0.7
+SHIFT_DEPTHS = 0.25
+# Views of anchors that are kept at most; the oldest go first. And how many near ones there should be.
+MAX_VIEWS = 36
+NEAR = 3
+
+
+class Anchors:
+    """Chooses frame sets to be kept, and those of them that see what the newest one sees.
+
+    Attributes:
+        kept: all of them, oldest first.
+        near: those that a window should hold; the first stays the first while it is near.
+    """
+
+    def __init__(self) -> None:
+        self.kept: tuple[FrameSet, ...] = ()
+        self.near: tuple[FrameSet, ...] = ()
+
+    def begin(self, frame_set: FrameSet) -> None:
+        """Forget all but one."""
+        self.kept = self.near = (frame_set,)
+
+    def follow(
+        self, newest: FrameSet, world_from_newest: FloatArray, poses: Mapping[ViewKey, FloatArray], scene_depth: float
+    ) -> bool:
+        """Choose anew after a good window.
+
+        Args:
+            newest: its newest frame set.
+            world_from_newest: (4, 4) rigid, the first camera of that set.
+            poses: (4, 4) of every view of the kept sets.
+            scene_depth: median, world units.
+
+        Returns:
+            Whether the first of the near ones is another than before.
+        """
+        camera, first = newest.frames[0].camera, self.near[0]
+        seen = [(kept, poses[frame.key]) for kept in self.kept for frame in kept.frames if frame.camera == camera]
+        near: list[FrameSet] = []
+        if seen:
+            distances = _distances(world_from_newest, np.stack([pose for _, pose in seen]), scene_depth)
+            near = [kept for (kept, _), distance in zip(seen, distances, strict=True) if distance < 1.0]
+        near.sort(key=lambda frame_set: frame_set is not first)  # stable: the others stay oldest first
+        del near[NEAR:]
+        if len(near) < NEAR:
+            near.append(newest)
+            self.kept = (*self.kept, newest)[-max(1, MAX_VIEWS // len(newest.frames)) :]
+        self.near = tuple(near)
+        return near[0] is not first
+
+
+def _distances(world_from_camera: FloatArray, world_from_others: FloatArray, scene_depth: float) -> FloatArray:
+    """(N,) of a view (4, 4) from N others, 1 where it sees too little of them."""
+    turns = rotation_angle(world_from_camera[:3, :3].T @ world_from_others[:, :3, :3])
+    shifts = np.linalg.norm(world_from_others[:, :3, 3] - world_from_camera[:3, 3], axis=1)
+    return np.maximum(turns / TURN_RAD, shifts / (SHIFT_DEPTHS * scene_depth))
