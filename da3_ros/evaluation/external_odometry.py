@@ -22,6 +22,7 @@ class OdometryErrors:
         scale_sigma: standard deviation of the logarithm of what that is off by, other in every run.
         delay_ns: what it says of an instant was true so much before.
         position_m: standard deviation of each coordinate, metres.
+        creep_m_per_s: along its own x axis for ever, also while standing.
         rotation_rad: standard deviation of the rotation about each axis, radians.
         seed: other seeds give other noise.
     """
@@ -30,6 +31,7 @@ class OdometryErrors:
     scale_sigma: float = 0.0
     delay_ns: int = 0
     position_m: float = 0.0
+    creep_m_per_s: float = 0.0
     rotation_rad: float = 0.0
     seed: int = 0
 
@@ -52,6 +54,7 @@ def external_odometry(
         turn = matrix_from_rotation_vector(generator.normal(0.0, errors.rotation_rad, 3))
         noise = rigid(turn, generator.normal(0.0, errors.position_m, 3))
         pose = odom_from_world.apply_to_poses(world_from_base(max(stamp_ns - errors.delay_ns, start_ns)))
-        return np.asarray(pose @ noise)
+        creep = rigid(np.eye(3), (errors.creep_m_per_s * (stamp_ns - start_ns) * 1e-9, 0.0, 0.0))
+        return np.asarray(creep @ pose @ noise)
 
     return odom_from_base

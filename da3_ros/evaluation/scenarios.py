@@ -31,7 +31,7 @@ _MINUTE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What must hold in every run of a scenario; None is not asked for. Garbage is never published in any.
+    """What must hold in every run of a scenario, the p95 in the median one; None is not asked for. No garbage in any.
 
     Attributes:
         ate_percent: trajectory error at most, of the path's length, after one Sim(3).
@@ -152,6 +152,15 @@ SCENARIOS: tuple[Scenario, ...] = (
         unobserved_s=(9.0, 8.0 + _MINUTE_S),
     ),
     Scenario(
+        "creep",
+        "the same, odometry creeping 3 mm/s",
+        partial(simulated_scene, _ONE, "handheld", 8.0 + _MINUTE_S, pace=arrive),
+        Limits(scale_p95=0.02, metric_share=0.9, drift=0.01),
+        scale_mode="odom",
+        odometry=OdometryErrors(position_m=0.001, creep_m_per_s=0.003),
+        unobserved_s=(9.0, 8.0 + _MINUTE_S),
+    ),
+    Scenario(
         "rotation",
         "rotation in place, external odometry",
         partial(simulated_scene, _ONE, "spin", _MINUTE_S),
@@ -164,7 +173,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "stop_and_go",
         "stop and go, external odometry",
         partial(simulated_scene, _ONE, "handheld", _MINUTE_S, pace=stop_and_go),
-        Limits(ate_percent=0.5, scale_p95=0.02, metric_share=0.9),
+        Limits(ate_percent=1.0, scale_p95=0.02, metric_share=0.9),
         scale_mode="odom",
         odometry=OdometryErrors(position_m=0.001),
     ),

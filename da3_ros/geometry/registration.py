@@ -8,14 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from da3_ros.geometry.errors import DegenerateGeometryError
-from da3_ros.geometry.rotation import FloatArray, nearest_rotation
+from da3_ros.geometry.rotation import nearest_rotation
 from da3_ros.geometry.sim3 import Sim3
 
 # Spread in the second direction below this share of the first: the points lie on a line.
 RANK_TOLERANCE = 1e-7
-ITERATIONS = 20
-# Tukey's 95 % efficient tuning constant of the Huber weight (Huber and Ronchetti 2009, "Robust statistics").
-HUBER_SIGMAS = 1.345
 
 
 def umeyama(target: npt.ArrayLike, source: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Sim3:
@@ -44,30 +41,3 @@ def umeyama(target: npt.ArrayLike, source: npt.ArrayLike, weights: npt.ArrayLike
     rotation = nearest_rotation(covariance)
     scale = np.sum(rotation * covariance) / np.einsum("n,ni,ni->", weight, source_offset, source_offset)
     return Sim3(float(scale), rotation, target_mean - scale * (rotation @ source_mean))
-
-
-def robust_umeyama(
-    target: npt.ArrayLike, source: npt.ArrayLike, inlier_distance: float, weights: npt.ArrayLike | None = None
-) -> Sim3:
-    """As `umeyama`, with Huber weights found by iterated re-weighting.
-
-    Args:
-        target: (N, 3).
-        source: (N, 3).
-        inlier_distance: target units; points further off than this pull only in proportion to their direction.
-        weights: (N,) not negative; equal when None.
-
-    Raises:
-        DegenerateGeometryError: as `umeyama`.
-    """
-    target_points = np.asarray(target, dtype=np.float64)
-    given = np.ones(len(target_points)) if weights is None else np.asarray(weights, dtype=np.float64)
-    transform = umeyama(target_points, source, given)
-    for _ in range(ITERATIONS):
-        distance = np.linalg.norm(target_points - transform.apply(source), axis=1)
-        transform = umeyama(target_points, source, given * _huber(distance / inlier_distance))
-    return transform
-
-
-def _huber(sigmas: FloatArray) -> FloatArray:
-    return np.minimum(1.0, HUBER_SIGMAS / np.maximum(sigmas, HUBER_SIGMAS))

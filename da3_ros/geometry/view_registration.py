@@ -74,7 +74,7 @@ def register_views(
 
     Args:
         target_from_camera: (N, 4, 4) rigid.
-        target_covariance: (7N, 7N) of the errors of these, in the order of `geometry.pose_errors`.
+        target_covariance: (7N, 7N) positive definite, of the errors of these, in the order of `geometry.pose_errors`.
         source_from_camera: (N, 4, 4) the same cameras, independent errors.
         log_depth_ratio: (N,) logarithm of each view's target depth by its source depth; NaN where unknown.
         source_variances: (7,) of one view's errors, in the target's unit.

@@ -32,6 +32,7 @@ from da3_ros.ros.params import NodeParams
 from da3_ros.ros.qos import create_output
 
 WARM_UP_SIZE = (480, 640)
+GIL_SWITCH_S = 2e-4
 _log = logging.getLogger("da3_ros.nodes.da3_node")  # also when this file is run as __main__
 
 
@@ -153,6 +154,8 @@ def main() -> int:
     """Run the node until it is told to end."""
     keep_freed_memory()
     cv2.setNumThreads(1)  # its idle threads spin beside the network's, and images of this size gain nothing
+    # The executor must get its turn while the inference thread computes in numpy, or images queue up for seconds.
+    sys.setswitchinterval(GIL_SWITCH_S)
     rclpy.init()
     node = Da3Node()
     try:

@@ -14,11 +14,11 @@ from da3_ros.nodes.robot_health import RobotState, robot_reports
 from da3_ros.ros.diagnostics import Level, TaskReport
 from da3_ros.ros.status_messages import TrackingState, distrusted_cameras, tracking_state
 from da3_ros.streaming.camera_health import CameraHealth
+from da3_ros.streaming.intrinsics import REPORTED_DIFFERENCE
 from da3_ros.streaming.ledger import Counters
 from da3_ros.streaming.results import WindowResult
 from da3_ros.streaming.scale import ScaleState
 
-FOCAL_TOLERANCE = 0.05
 HELD_NS = 5_000_000_000
 
 
@@ -131,7 +131,7 @@ def tracking_report(result: WindowResult | None) -> TaskReport:
     if distrusted:
         text = f"contradicts the other cameras, garbage or misplaced in TF: {distrusted}"
         return TaskReport("tracking", Level.WARN, text, values)
-    if result.focal_difference > FOCAL_TOLERANCE:
+    if result.focal_difference > REPORTED_DIFFERENCE:
         difference = f"{result.focal_difference:.0%}"
         text = f"the network sees a focal length {difference} off camera_info's: is that of these images?"
         return TaskReport("tracking", Level.WARN, text, values)

@@ -32,14 +32,15 @@ class MapKeeper:
         self._lock = Lock()
 
     def add(self, result: WindowResult, kept: DepthFilter) -> None:
-        """Take in the new views of a window; a new segment is a new map."""
+        """Take in the new views of a window; what odometry calls a reset is a new map: other place or other unit."""
         if self._voxels is None:
             return
-        if result.report.new_segment and result.window.index:
-            _log.warning("the track was lost: the map begins again")
-            self.clear()
-        for view in (view for new in result.new_sets for view in new.views):
-            self._add_view(self._voxels, view, kept)
+        for new in result.new_sets:
+            if new.odometry is not None and new.odometry.is_reset:
+                _log.warning("the track or its unit is a new one: the map begins again")
+                self.clear()
+            for view in new.views:
+                self._add_view(self._voxels, view, kept)
 
     def clear(self) -> None:
         """Forget the map."""

@@ -23,6 +23,7 @@ from da3_ros.ros.rig_messages import RigEstimateMessage, rig_estimate_message
 from da3_ros.ros.stamps import header
 from da3_ros.ros.status_messages import WindowStatus, account_message, window_status_message
 from da3_ros.ros.transform_messages import transform_message
+from da3_ros.streaming.base_uncertainty import carried_covariance
 from da3_ros.streaming.ledger import Counters
 from da3_ros.streaming.odometry import OdometryState
 from da3_ros.streaming.results import SetResult, WindowResult
@@ -103,7 +104,10 @@ class ResultPublisher:
         # TF first: whoever gets an image can look its pose up.
         self._publish_transforms(new, owns)
         for view in new.views:
-            self._cameras[view.frame.camera].publish(view, kept, covariance)
+            of_camera = NO_COVARIANCE
+            if base is not None and view.trusted:
+                of_camera = carried_covariance(covariance, base.odom_from_base, view.odom_from_camera)
+            self._cameras[view.frame.camera].publish(view, kept, of_camera)
         if base is not None and self._odometry.get_subscription_count():
             twist = np.concatenate((base.linear_velocity, base.angular_velocity))
             about = header(base.stamp_ns, self._params.odom_frame)
@@ -117,7 +121,8 @@ class ResultPublisher:
         if self._transforms is None:
             return
         if self._params.tf_mode == "cameras":
-            edges = [(view.odom_from_camera, view.frame.stamp_ns, view.frame.frame_id) for view in new.views]
+            trusted = [view for view in new.views if view.trusted]
+            edges = [(view.odom_from_camera, view.frame.stamp_ns, view.frame.frame_id) for view in trusted]
         elif new.odometry is not None:
             edges = [(new.odometry.odom_from_base, new.odometry.stamp_ns, self._params.base_frame)]
         else:

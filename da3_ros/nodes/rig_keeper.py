@@ -40,7 +40,7 @@ class RigKeeper:
 
     def add(self, result: WindowResult) -> KeptRig | None:
         """The window's estimate, when it has one; kept until the next."""
-        if result.rig is None:
+        if result.rig is None or not result.new_sets:
             return None
         frame_ids = self._kept.frame_ids if self._kept is not None else {}
         newest = {frame.camera: frame.frame_id for frame in result.window.views}

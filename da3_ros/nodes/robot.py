@@ -71,7 +71,7 @@ class Robot:
         """Before a window: tell the pipeline what has become known; the first call waits a little for what is not."""
         placed = self._rig.poll(window.frame_sets[-1].frames)
         if placed is not None:
-            pipeline.place_cameras(placed)
+            self._begins |= pipeline.place_cameras(placed)
         if self._begins and self._gravity is not None:
             self._set_up(self._gravity, window.frame_sets[0].stamp_ns, pipeline)
         self._begins = False
@@ -110,6 +110,7 @@ class Robot:
         self._is_level, self._tilt_reason = up is not None, reason
         if up is None:
             _log.warning("which way is up is not known, so '%s' is upright: %s", self._params.base_frame, reason)
+            pipeline.set_up(None)
             return
         pipeline.set_up(up)
         lean = np.rad2deg(np.arccos(np.clip(up[2], -1, 1)))

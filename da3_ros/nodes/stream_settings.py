@@ -23,7 +23,7 @@ def stream_config(params: NodeParams) -> StreamConfig:
         window_size=params.window_size,
         window_stride=params.window_stride,
         min_sets=1,  # the first answer after the first set: a robot should not wait for a whole window
-        overlap=params.window_overlap,
+        overlap=max(1, min(params.window_overlap, params.window_size - params.window_stride)),
         max_rejected=params.max_rejected,
         scale_mode=params.scale_mode,
         fixed_scale=params.fixed_scale,

@@ -61,7 +61,11 @@ class NodeParams:
     window_size: int = parameter(4, "Frame sets in a window.", minimum=1, maximum=64)
     window_stride: int = parameter(1, "New frame sets from one window to the next.", minimum=1, maximum=64)
     window_overlap: int = parameter(
-        1, "Frame sets that a window shares with the one before it at least, to be aligned by.", minimum=1, maximum=63
+        2,
+        "Frame sets that a window shares with the one before it at least, to be aligned by, as far as size and stride "
+        "allow. With 1 a contradiction is hard to see, and nothing keeps a slow robot from drifting.",
+        minimum=1,
+        maximum=63,
     )
     reference_view: str = parameter(
         "saddle_balanced",
@@ -227,14 +231,17 @@ class NodeParams:
         if self.odometry_frame and self.odometry_frame == self.base_frame:
             raise ValueError(f"odometry_frame and base_frame must differ; both are '{self.base_frame}'")
 
+        if self.scale_mode == "model":
+            raise ValueError("scale_mode 'model' needs a metric model, and this version has none")
+        if self.pose_conditioning == "rig" and self.window_size > 1:
+            raise ValueError("pose_conditioning 'rig' needs window_size 1: a rig says nothing of motion between sets")
+
     def _check_window(self) -> None:
-        size, stride, overlap = self.window_size, self.window_stride, self.window_overlap
+        size, stride = self.window_size, self.window_stride
         if stride > size:
             raise ValueError(f"window_stride {stride} must not be larger than window_size {size}")
-        if size > 1 and overlap > size - stride:
-            raise ValueError(
-                f"window_overlap {overlap} and window_stride {stride} together must not exceed window_size {size}"
-            )
+        if stride == size > 1:
+            raise ValueError(f"window_stride {stride} leaves no set for two windows of {size} to share")
 
     def _check_cameras(self) -> None:
         if not self.cameras:

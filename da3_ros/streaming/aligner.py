@@ -101,9 +101,10 @@ class WindowAligner:
         before, kept = self._track.unit_variance, self._anchors.kept
         newest = window.frame_sets[-1]
         poses = {frame.key: pose for frame, pose in zip(self._track.views, self._track.world_from_camera, strict=True)}
-        view = window.views.index(newest.frames[0])
+        frame = next((frame for frame in newest.frames if frame.key not in report.distrusted), newest.frames[0])
+        view = window.views.index(frame)
         pose = report.world_from_window.apply_to_poses(prediction.window_from_camera[view])
-        rebase = self._anchors.follow(newest, pose, poses, self._track.scene_depth)
+        rebase = self._anchors.follow(newest, frame.camera, pose, poses, self._track.scene_depth)
         self._track = tracks.extended(self._track, window, prediction, alignment, report.noise, kept, rebase)
         self._world_from_last, self._rejected, self._candidate = report.world_from_window, 0, None
         self._noise.add(alignment.registration.residual, alignment.registration.expected)

@@ -10,7 +10,7 @@ import numpy as np
 
 from da3_ros.geometry.pose_errors import PoseErrors, ViewNoise
 from da3_ros.geometry.prediction import Prediction, ViewKey
-from da3_ros.geometry.rotation import FloatArray
+from da3_ros.geometry.rotation import FloatArray, rotation_angle
 from da3_ros.geometry.sim3 import Sim3
 from da3_ros.streaming import track as tracks
 from da3_ros.streaming.depth_samples import median_depth, sampled
@@ -22,6 +22,11 @@ MIN_INLIERS = 0.3
 MAX_DEVIATIONS = 10.0
 # A camera does not move further between two frame sets than so many times the scene's depth.
 MAX_STEP_DEPTHS = 3.0
+# Nor does it turn by more than this, plus so much for every second in between.
+MAX_TURN_RAD = 1.2
+MAX_TURN_RAD_PER_S = 2.0
+# In so many images cameras may do what they cannot; these are not believed, but the window is.
+MAX_ODD_SHARE = 0.25
 # A view of less weight than this contradicts the others.
 MIN_WEIGHT = 0.05
 
@@ -131,7 +136,7 @@ def report_of(
         step_covariance=np.zeros((7, 7)),
         pivot=alignment.registration.pivot,
         scale_drift=0.0,
-        distrusted=_distrusted(window, alignment),
+        distrusted=_distrusted(window, prediction, alignment),
     )
 
 
@@ -146,36 +151,48 @@ def fault_of(prediction: Prediction) -> str:
 
 def _doubt(window: Window, prediction: Prediction, inliers: float, deviations: FloatArray) -> str:
     """Why a window is not believed, empty when it is."""
-    jump = _largest_step(window, prediction)
-    if jump > MAX_STEP_DEPTHS:
-        return f"the cameras jump by {jump:.1f} times the depth of the scene"
     if inliers < MIN_INLIERS:
         return f"the depths of only {inliers:.0%} of the shared pixels agree"
     if np.median(deviations) > MAX_DEVIATIONS:
         return f"the shared cameras disagree by {np.median(deviations):.0f} times the expected noise"
+    cameras = np.array([frame.camera for frame in window.views])
+    is_odd = np.isin(np.arange(len(cameras)), _odd_views(window, prediction))
+    odd_share = float(np.median([is_odd[cameras == name].mean() for name in set(cameras)]))
+    if odd_share > MAX_ODD_SHARE:
+        return f"cameras jump or turn further than a camera can, in {odd_share:.0%} of their images"
     return ""
 
 
-def _largest_step(window: Window, prediction: Prediction) -> float:
-    """Of a camera from one frame set to the next, in scene depths; the median of all cameras."""
+def _odd_views(window: Window, prediction: Prediction) -> list[int]:
+    """Views to which and from which their camera moves or turns further than a camera can."""
     cameras = np.array([frame.camera for frame in window.views])
-    centres = prediction.window_from_camera[:, :3, 3]
-    steps = [
-        np.linalg.norm(np.diff(centres[cameras == name], axis=0), axis=1).max(initial=0.0) for name in set(cameras)
-    ]
-    return float(np.median(steps)) / median_depth(sampled(prediction, range(len(window.views))))
+    seconds = np.array([frame.stamp_ns for frame in window.views]) * 1e-9
+    longest = MAX_STEP_DEPTHS * median_depth(sampled(prediction, range(len(window.views))))
+    odd: list[int] = []
+    for name in dict.fromkeys(cameras.tolist()):
+        views = np.flatnonzero(cameras == name)
+        poses, times = prediction.window_from_camera[views], seconds[views]
+        steps = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1) / longest
+        turns = rotation_angle(np.swapaxes(poses[:-1, :3, :3], 1, 2) @ poses[1:, :3, :3])
+        turns /= MAX_TURN_RAD + MAX_TURN_RAD_PER_S * np.diff(times)
+        far = np.maximum(steps, turns) > 1
+        before, after = np.append(True, far), np.append(far, True)
+        if far.any():
+            odd += views[before & after].tolist()
+    return odd
 
 
-def _distrusted(window: Window, alignment: Alignment) -> frozenset[ViewKey]:
-    """Views of cameras that contradict the other window; with one camera only, just the shared views that do."""
+def _distrusted(window: Window, prediction: Prediction, alignment: Alignment) -> frozenset[ViewKey]:
+    """Views that jump, and all of cameras that contradict the other window; a single camera stands with its window."""
     weights, ratios = alignment.registration.weights, alignment.ratios
     views = window.views
     by_camera: dict[str, list[bool]] = {}
     for (_, view), weight, ratio in zip(alignment.shared, weights, ratios, strict=True):
         contradicts = weight < MIN_WEIGHT or (np.isfinite(ratio.log_ratio) and ratio.inliers < MIN_INLIERS)
         by_camera.setdefault(views[view].camera, []).append(contradicts)
+    odd = frozenset(views[view].key for view in _odd_views(window, prediction))
     bad = {camera for camera, contradicts in by_camera.items() if np.mean(contradicts) >= 0.5}
     # When most contradict, nobody is left to say who is right.
     if 2 * len(bad) > len(by_camera) or len(by_camera) == 1:
-        return frozenset()
-    return frozenset(frame.key for frame in views if frame.camera in bad)
+        return odd
+    return odd | {frame.key for frame in views if frame.camera in bad}

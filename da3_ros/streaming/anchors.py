@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from da3_ros.streaming.frame import FrameSet
 TURN_RAD = 0.7
 SHIFT_DEPTHS = 0.25
 # Views of anchors that are kept at most; the oldest go first. And how many near ones there should be.
-MAX_VIEWS = 36
+MAX_VIEWS = 30
 NEAR = 3
 
 
@@ -37,20 +37,26 @@ class Anchors:
         self.kept = self.near = (frame_set,)
 
     def follow(
-        self, newest: FrameSet, world_from_newest: FloatArray, poses: Mapping[ViewKey, FloatArray], scene_depth: float
+        self,
+        newest: FrameSet,
+        camera: str,
+        world_from_newest: FloatArray,
+        poses: Mapping[ViewKey, FloatArray],
+        scene_depth: float,
     ) -> bool:
         """Choose anew after a good window.
 
         Args:
             newest: its newest frame set.
-            world_from_newest: (4, 4) rigid, the first camera of that set.
+            camera: one of its cameras that can be trusted.
+            world_from_newest: (4, 4) rigid, that camera in that set.
             poses: (4, 4) of every view of the kept sets.
             scene_depth: median, world units.
 
         Returns:
             Whether the first of the near ones is another than before.
         """
-        camera, first = newest.frames[0].camera, self.near[0]
+        first = self.near[0]
         seen = [(kept, poses[frame.key]) for kept in self.kept for frame in kept.frames if frame.camera == camera]
         near: list[FrameSet] = []
         if seen:
@@ -60,9 +66,16 @@ class Anchors:
         del near[NEAR:]
         if len(near) < NEAR:
             near.append(newest)
-            self.kept = (*self.kept, newest)[-max(1, MAX_VIEWS // len(newest.frames)) :]
+            self._keep(newest, near)
         self.near = tuple(near)
         return near[0] is not first
+
+    def _keep(self, newest: FrameSet, near: Sequence[FrameSet]) -> None:
+        """One more; where there is no place for it, the oldest goes that is not near."""
+        kept = [*self.kept, newest]
+        if len(kept) > max(NEAR + 1, MAX_VIEWS // len(newest.frames)):
+            kept.remove(next(one for one in kept if one not in near))
+        self.kept = tuple(kept)
 
 
 def _distances(world_from_camera: FloatArray, world_from_others: FloatArray, scene_depth: float) -> FloatArray:

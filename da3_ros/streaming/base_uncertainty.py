@@ -117,6 +117,13 @@ def joint_covariance(errors: PoseErrors, noise: ViewNoise, views: Sequence[ViewK
     return covariance
 
 
+def carried_covariance(covariance: FloatArray, odom_from_base: FloatArray, odom_from_camera: FloatArray) -> FloatArray:
+    """(6, 6) of the pose of a camera that is fixed to the base, from that of the base's pose."""
+    lever = np.eye(6)
+    lever[:3, 3:] = -cross_matrix(odom_from_camera[:3, 3] - odom_from_base[:3, 3])
+    return publishable(lever @ covariance @ lever.T, FLOOR) if covariance[0, 0] < VARIANCE_LIMIT else covariance
+
+
 def motion_between(odom_from_before: FloatArray, odom_from_now: FloatArray) -> FloatArray:
     """(6,) shift and rotation vector from one rigid (4, 4) pose to another, in the axes of the second."""
     now = odom_from_now[:3, :3]

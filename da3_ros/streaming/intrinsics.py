@@ -25,6 +25,8 @@ REPORTED_DIFFERENCE = 0.05
 # Consumers want camera_info to stay as it is (nvblox): predicted intrinsics are held until the median of the latest
 # windows has left them by this part of the focal length.
 HELD_WITHIN = 0.03
+# Smaller differences are not worth the time of a correction.
+CORRECTED_FROM = 0.005
 REMEMBERED_WINDOWS = 15
 
 
@@ -102,7 +104,9 @@ class IntrinsicsPolicy:
             held[frame.camera] if self._mode == "predicted" or frame.calibration is None else calibrated
             for frame, calibrated in zip(views, prediction.cameras, strict=True)
         )
-        poses = corrected_poses(prediction.window_from_camera, prediction.predicted_cameras, chosen, prediction.depth)
+        poses = prediction.window_from_camera
+        if any(_differ(ours, theirs) for ours, theirs in zip(prediction.predicted_cameras, chosen, strict=True)):
+            poses = corrected_poses(poses, prediction.predicted_cameras, chosen, prediction.depth)
         difference, camera = self._largest_difference()
         return ChosenIntrinsics(replace(prediction, cameras=chosen, window_from_camera=poses), difference, camera)
 
@@ -153,6 +157,12 @@ class _HeldCamera:
 
 def _numbers(camera: PinholeCamera) -> FloatArray:
     return np.array((camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px))
+
+
+def _differ(camera: PinholeCamera, other: PinholeCamera) -> bool:
+    """By more than is worth a correction, in focal lengths."""
+    difference = np.subtract(_numbers(camera), _numbers(other)) / camera.fx_px
+    return bool(np.abs(difference).max() > CORRECTED_FROM)
 
 
 def _latest() -> deque[tuple[float, float]]:

@@ -16,7 +16,8 @@ EXPECTATION_FREEDOM = 12.0
 MEMORY_FREEDOM = 400.0
 # Noise is never believed to be below this share of the expectation, and never above this multiple.
 BOUNDS = (0.02, 30.0)
-_KINDS = ((0, 3), (3, 6), (6, 7))
+# Where each kind's errors are, and how many times the middle view's square counts at most.
+_KINDS = ((0, 3, 5.0), (3, 6, 5.0), (6, 7, 10.0))
 
 
 class NoiseTracker:
@@ -39,14 +40,14 @@ class NoiseTracker:
             spread: (N, 7) variances that were expected of it; infinite where nothing was measured.
         """
         squares = residual**2 / spread
-        for kind, (first, last) in enumerate(_KINDS):
+        for kind, (first, last, most) in enumerate(_KINDS):
             measured = np.isfinite(spread[:, first])
             freedom = (last - first) * (np.count_nonzero(measured) - 1)
             if freedom <= 0:
                 continue
             per_view = squares[measured, first:last].sum(axis=1)
-            # A garbage view must not teach: no view counts more than some times the middle one.
-            total = np.minimum(per_view, 4 * np.median(per_view)).sum()
+            # A garbage view must not teach.
+            total = np.minimum(per_view, most * np.median(per_view)).sum()
             past = self._freedom[kind]
             found = self._variance[kind] * (past + total) / (past + freedom)
             self._variance[kind] = np.clip(found, BOUNDS[0] ** 2 * EXPECTED[kind], BOUNDS[1] ** 2 * EXPECTED[kind])

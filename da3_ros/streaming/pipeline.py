@@ -147,9 +147,13 @@ class Pipeline:
         """Wake whoever waits in `take`, for good."""
         self._mailbox.close()
 
-    def place_cameras(self, base_from_camera: Mapping[str, FloatArray]) -> None:
-        """Learn where cameras sit on the base; for the thread that processes, best before its first window."""
-        self._processor.place_cameras(base_from_camera)
+    def place_cameras(self, base_from_camera: Mapping[str, FloatArray]) -> bool:
+        """Learn where cameras sit on the base; for the thread that processes, best before its first window.
+
+        Returns:
+            Whether a new trajectory begins, as the base is another than before.
+        """
+        return self._processor.place_cameras(base_from_camera)
 
     def set_up(self, up_in_base: FloatArray | None) -> None:
         """Learn which way is up, (3,) base axes, when the next trajectory begins; for the thread that processes."""

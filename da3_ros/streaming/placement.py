@@ -18,12 +18,11 @@ from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.frame import Frame, FrameSet, Window
 from da3_ros.streaming.odometry import Odometry, OdometryState
 from da3_ros.streaming.results import SetResult, ViewResult
-from da3_ros.streaming.rig import BasePose, Rig, at_one_stamp
+from da3_ros.streaming.rig import BasePose, Rig
 from da3_ros.streaming.rig_calibration import RigCalibration, RigEstimate
 from da3_ros.streaming.scale import ScaleState
+from da3_ros.streaming.simultaneous import SIMULTANEOUS_NS, at_set_stamps
 
-# Frames of one set are taken to be simultaneous within this time.
-SIMULTANEOUS_NS = 1_000_000
 # The rig's calibration changes slowly: it is worked out anew after this time.
 CALIBRATION_PERIOD_NS = 1_000_000_000
 # A camera that contradicts the base for so many windows in a row, and never itself, is misplaced in TF.
@@ -38,6 +37,7 @@ class _Current:
     report: AlignmentReport
     scale: ScaleState
     views: Mapping[ViewKey, int]
+    window_from_camera: FloatArray  # (V, 4, 4) at the stamps of the frame sets
 
 
 class Placement:
@@ -99,7 +99,8 @@ class Placement:
     def take(self, window: Window, prediction: Prediction, report: AlignmentReport, scale: ScaleState) -> None:
         """Take in a good window before its sets are placed."""
         views = {frame.key: view for view, frame in enumerate(window.views)}
-        self._current = _Current(prediction, report, scale, views)
+        simultaneous = at_set_stamps(window, prediction.window_from_camera)
+        self._current = _Current(prediction, report, scale, views, simultaneous)
         again = self._disagreeing - {key.camera for key in report.distrusted}
         self._disagreed = Counter({camera: self._disagreed[camera] + 1 for camera in again})
         self._disagreeing = set()
@@ -122,12 +123,13 @@ class Placement:
         base = self._base_pose(frame_set, odom_from_window, last)
         views = self._views_of(frame_set.frames, current)
         poses = odom_from_window.apply_to_poses(current.prediction.window_from_camera[views])
+        simultaneous = odom_from_window.apply_to_poses(current.window_from_camera[views])
         state = None
         if base is not None:
             used = [index for index, frame in enumerate(frame_set.frames) if frame.key in base.views]
-            state = self._odometry.follow(base, _simultaneous(frame_set, poses, last)[used])
+            state = self._odometry.follow(base, simultaneous[used])
         if not self._rig.base_from_camera and len(frame_set.frames) > 1:
-            self._calibrate(frame_set, _simultaneous(frame_set, poses, last), current)
+            self._calibrate(frame_set, simultaneous, current)
         disagreeing = base.disagreeing if base else frozenset()
         self._disagreeing |= {key.camera for key in disagreeing}
         # What goes on to contradict the others but not itself is no garbage: its place on the base is wrong.
@@ -142,12 +144,12 @@ class Placement:
     def _base_pose(self, frame_set: FrameSet, odom_from_window: Sim3, last: OdometryState | None) -> BasePose | None:
         current = self._current
         assert current is not None
-        trusted = tuple(frame for frame in frame_set.frames if frame.key not in current.report.distrusted)
-        frames = trusted or frame_set.frames
-        poses = odom_from_window.apply_to_poses(current.prediction.window_from_camera[self._views_of(frames, current)])
+        frames = tuple(frame for frame in frame_set.frames if frame.key not in current.report.distrusted)
+        if not frames:
+            return None
         return self._rig.base_pose(
             frames,
-            _simultaneous(FrameSet(frame_set.index, frame_set.stamp_ns, frames), poses, last),
+            odom_from_window.apply_to_poses(current.window_from_camera[self._views_of(frames, current)]),
             self._noise(current, odom_from_window.scale / current.report.world_from_window.scale),
             prior=None if last is None else last.odom_from_base,
             scale_sigma=current.scale.sigma,
@@ -200,12 +202,3 @@ class Placement:
     @staticmethod
     def _views_of(frames: tuple[Frame, ...], current: _Current) -> list[int]:
         return [current.views[frame.key] for frame in frames]
-
-
-def _simultaneous(frame_set: FrameSet, poses: FloatArray, last: OdometryState | None) -> FloatArray:
-    """The poses (N, 4, 4) as they were at the set's own stamp, if the base moves on as it did."""
-    apart = max(abs(frame.stamp_ns - frame_set.stamp_ns) for frame in frame_set.frames)
-    if apart <= SIMULTANEOUS_NS or last is None or last.is_reset:
-        return poses
-    twist = np.concatenate((last.linear_velocity, last.angular_velocity))
-    return at_one_stamp(frame_set.stamp_ns, frame_set.frames, poses, last.odom_from_base, twist)

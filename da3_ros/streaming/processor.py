@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,6 +27,8 @@ from da3_ros.streaming.rig_calibration import RigEstimate
 from da3_ros.streaming.scale import ScaleState
 from da3_ros.streaming.scale_watch import ScaleWatch
 from da3_ros.streaming.sliding_window import bridge, with_anchors
+
+_log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
@@ -54,7 +57,6 @@ class Placed:
 
     Attributes:
         window: as the engine saw it.
-        known: the poses that the engine was told.
         chosen: the engine's answer with the cameras to be published, in the window's gauge.
         report: its place in the world.
         engine_ns: time that the engine took.
@@ -62,7 +64,6 @@ class Placed:
     """
 
     window: Window
-    known: KnownPoses
     chosen: ChosenIntrinsics
     report: AlignmentReport
     engine_ns: int
@@ -104,6 +105,7 @@ class WindowProcessor:
         self._conditioning, self._odometry_at = conditioning, odometry_at
         self._overlap = overlap
         self._now_ns = now_ns
+        self._is_unconditioned = self._has_focal_warning = False
 
     @property
     def path(self) -> tuple[OdometryState, ...]:
@@ -122,10 +124,12 @@ class WindowProcessor:
         self._intrinsics.forget()
         self._placement.reset()
 
-    def place_cameras(self, base_from_camera: Mapping[str, FloatArray]) -> None:
-        """Learn where cameras sit on the base. A base that was another until now begins a new world."""
-        if self._placement.place_cameras(base_from_camera):
+    def place_cameras(self, base_from_camera: Mapping[str, FloatArray]) -> bool:
+        """Learn where cameras sit on the base; whether it is another base now, which begins a new world."""
+        is_another = self._placement.place_cameras(base_from_camera)
+        if is_another:
             self.reset()
+        return is_another
 
     def set_up(self, up_in_base: FloatArray | None) -> None:
         """Learn which way is up in base axes when the next trajectory begins."""
@@ -139,7 +143,10 @@ class WindowProcessor:
             last = None
         if last is None:
             return window
-        return with_anchors(bridge(last, window, self._overlap), self._aligner.anchors, last, self._overlap)
+        window = bridge(last, window, self._overlap)
+        # The external odometry may not reach back to anchors, and without one view's pose none can be told.
+        anchors = () if self._conditioning == "odom" else self._aligner.anchors
+        return with_anchors(window, anchors, last, self._overlap)
 
     def place(self, window: Window) -> Placed:
         """Estimate and align. What the engine raises passes through and leaves the trajectory as it was."""
@@ -154,8 +161,18 @@ class WindowProcessor:
         )
         estimated_ns = self._now_ns()
         chosen = self._intrinsics.apply(window, prediction)
+        self._tell(known, chosen)
         report = self._aligner.add(window, chosen.prediction)
-        return Placed(window, known, chosen, report, estimated_ns - start_ns, self._now_ns() - estimated_ns)
+        return Placed(window, chosen, report, estimated_ns - start_ns, self._now_ns() - estimated_ns)
+
+    def _tell(self, known: KnownPoses, chosen: ChosenIntrinsics) -> None:
+        """Log once what a user should look at, and again when it comes back."""
+        is_unconditioned = self._conditioning != "none" and known.camera_from_world is None
+        if is_unconditioned and not self._is_unconditioned:
+            _log.warning("the network is not told the known poses: %s", known.reason)
+        if chosen.warning and not self._has_focal_warning:
+            _log.warning("%s", chosen.warning)
+        self._is_unconditioned, self._has_focal_warning = is_unconditioned, bool(chosen.warning)
 
     def results(self, placed: Placed, new_sets: Sequence[FrameSet]) -> tuple[ScaleState, tuple[SetResult, ...]]:
         """The scale after a window, and what to hand out for its sets that are new; moves the odometry on."""

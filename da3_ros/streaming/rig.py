@@ -14,11 +14,10 @@ from da3_ros.geometry.pose_errors import ViewNoise
 from da3_ros.geometry.prediction import ViewKey
 from da3_ros.geometry.rotation import (
     FloatArray,
-    matrix_from_rotation_vector,
     mean_rotation,
     rotation_vector_from_matrix,
 )
-from da3_ros.geometry.sim3 import rigid, rigid_inverse
+from da3_ros.geometry.sim3 import rigid
 from da3_ros.streaming.frame import Frame
 
 # Body axes (x forward, y left, z up) of an optical frame (x right, y down, z forward): REP-103.
@@ -98,7 +97,7 @@ class Rig:
             noise: of each view, in the unit of odom.
             prior: (4, 4) where odom_from_base is expected; it breaks ties and has no other influence.
             scale_sigma: relative, of the unit of odom in metres; infinite when unknown, then levers prove nothing.
-            stamp_ns: of all poses, when `at_one_stamp` moved them; None: the pose has that of the first frame it uses.
+            stamp_ns: of all poses, when they were moved to one; None: the pose has that of the first frame it uses.
 
         Returns:
             None when no camera of the set has a place.
@@ -115,31 +114,6 @@ class Rig:
         views = tuple(key for key, weight in zip(keys, weights, strict=True) if weight > 0)
         stamp_ns = views[0].stamp_ns if stamp_ns is None else stamp_ns
         return BasePose(stamp_ns, odom_from_base, views, weights[weights > 0], frozenset(keys) - frozenset(views))
-
-
-def at_one_stamp(
-    stamp_ns: int,
-    frames: Sequence[Frame],
-    odom_from_camera: npt.ArrayLike,
-    odom_from_base: FloatArray,
-    twist: npt.ArrayLike,
-) -> FloatArray:
-    """Where the cameras were at one instant, if the base moves steadily: for cameras without a common trigger.
-
-    Args:
-        stamp_ns: the instant.
-        frames: of one set.
-        odom_from_camera: (N, 4, 4) rigid, each at its own frame's stamp.
-        odom_from_base: (4, 4) about then.
-        twist: (6,) linear and angular velocity in base axes, per second.
-
-    Returns:
-        (N, 4, 4), all at the instant.
-    """
-    velocity = np.asarray(twist, dtype=np.float64)
-    seconds = np.array([(stamp_ns - frame.stamp_ns) * 1e-9 for frame in frames])[:, None]
-    moved = rigid(matrix_from_rotation_vector(seconds * velocity[3:]), seconds * velocity[:3])
-    return odom_from_base @ moved @ rigid_inverse(odom_from_base) @ np.asarray(odom_from_camera, dtype=np.float64)
 
 
 class _Sight:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from da3_ros.geometry.prediction import Prediction, ViewKey
+from da3_ros.geometry.prediction import Prediction
 from da3_ros.geometry.rotation import FloatArray
 from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.conditioning import OdometryAt
@@ -19,19 +19,23 @@ from da3_ros.streaming.odometry_scale import OdometryScale, window_scale
 from da3_ros.streaming.rig import BODY_FROM_OPTICAL
 from da3_ros.streaming.scale import ScaleObservation, ScaleState, ScaleTracker
 from da3_ros.streaming.scale_sources import rig_scale
+from da3_ros.streaming.simultaneous import at_set_stamps
 
 # A frame set waits so long for the external odometry to say where the robot was.
 PATIENCE_NS = 1_000_000_000
 MAX_WAITING = 256
+# What happened in a longer time between two frame sets is for the external odometry alone to say, and it drifts.
+MAX_GAP_NS = 500_000_000
 
 MetricScale = Callable[[Window, Prediction], ScaleObservation | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Place:
-    """One view of a frame set, as a window predicts it."""
+    """One camera of a frame set, as a window predicts it at the set's stamp."""
 
-    key: ViewKey
+    camera: str
+    stamp_ns: int
     world_from_camera: FloatArray
 
 
@@ -82,7 +86,9 @@ class ScaleWatch:
         self._tracker.advance(report.scale_drift)
         shift_variance = 2 * report.noise.centre**2 / max(report.overlap_views, 1)
         self._travelled.advance(report.scale_drift, shift_variance)
-        world_from_camera = report.world_from_window.apply_to_poses(prediction.window_from_camera)
+        world_from_camera = at_set_stamps(
+            window, report.world_from_window.apply_to_poses(prediction.window_from_camera)
+        )
         views = [view for view, frame in enumerate(window.views) if frame.key not in report.distrusted]
         sets = {frame.key: index for index, one in enumerate(window.frame_sets) for frame in one.frames}
         observations = [
@@ -100,7 +106,8 @@ class ScaleWatch:
             places = [_place_of(one, window, world_from_camera, report) for one in window.frame_sets]
             new = {one.index for one in new_sets}
             self._waiting += [place for place, one in zip(places, window.frame_sets, strict=True) if one.index in new]
-            observations.append(self._travelled_within(places, base_from_camera, report.noise.centre))
+            recent = [place for place in places if place.stamp_ns >= _begin_of_motion_ns(window)]
+            observations.append(self._travelled_within(recent, base_from_camera, report.noise.centre))
             observations += self._travelled_so_far(stamp_ns, base_from_camera, report.noise.centre)
         if self._metric_scale is not None:
             observations.append(self._metric_scale(window, prediction))
@@ -112,7 +119,7 @@ class ScaleWatch:
         """Of one window, for a robot that is fast enough; then what was gathered over several is not needed."""
         told = [self._odom_from_camera(place, base_from_camera) for place in places]
         poses = np.stack([place.world_from_camera for place in places])
-        stamps_ns = [place.key.stamp_ns for place in places]
+        stamps_ns = [place.stamp_ns for place in places]
         found = window_scale(stamps_ns, poses, told, centre_noise, self._tracker.believed("odom"))
         if found is not None:
             self._travelled.forget()
@@ -127,23 +134,34 @@ class ScaleWatch:
         while self._waiting:
             place = self._waiting[0]
             odom_from_camera = self._odom_from_camera(place, base_from_camera)
-            if odom_from_camera is None and now_ns - place.key.stamp_ns < PATIENCE_NS:
+            if odom_from_camera is None and now_ns - place.stamp_ns < PATIENCE_NS:
                 break
             self._waiting.popleft()
-            stamp_ns, believed = place.key.stamp_ns, self._tracker.believed("odom")
+            stamp_ns, believed = place.stamp_ns, self._tracker.believed("odom")
             observations.append(
                 self._travelled.observe(stamp_ns, place.world_from_camera, odom_from_camera, centre_noise, believed)
             )
         return observations
 
     def _odom_from_camera(self, place: _Place, base_from_camera: Mapping[str, FloatArray]) -> FloatArray | None:
-        odom_from_base = None if self._odometry_at is None else self._odometry_at(place.key.stamp_ns)
+        odom_from_base = None if self._odometry_at is None else self._odometry_at(place.stamp_ns)
         if odom_from_base is None:
             return None
-        return np.asarray(odom_from_base @ base_from_camera.get(place.key.camera, BODY_FROM_OPTICAL))
+        return np.asarray(odom_from_base @ base_from_camera.get(place.camera, BODY_FROM_OPTICAL))
 
 
 def _place_of(frame_set: FrameSet, window: Window, world_from_camera: FloatArray, report: AlignmentReport) -> _Place:
     """The first camera of a set that is trusted."""
     frame = next((frame for frame in frame_set.frames if frame.key not in report.distrusted), frame_set.frames[0])
-    return _Place(frame.key, world_from_camera[window.views.index(frame)])
+    return _Place(frame.camera, frame_set.stamp_ns, world_from_camera[window.views.index(frame)])
+
+
+def _begin_of_motion_ns(window: Window) -> int:
+    """Since when the window follows the robot without a gap: anchors and what a pause has cut off lie before."""
+    stamps_ns = [one.stamp_ns for one in window.frame_sets]
+    begin_ns = stamps_ns[-1]
+    for stamp_ns in reversed(stamps_ns[:-1]):
+        if begin_ns - stamp_ns > MAX_GAP_NS:
+            break
+        begin_ns = stamp_ns
+    return begin_ns

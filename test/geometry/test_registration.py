@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from da3_ros.geometry.errors import DegenerateGeometryError
-from da3_ros.geometry.registration import robust_umeyama, umeyama
+from da3_ros.geometry.registration import umeyama
 from da3_ros.geometry.rotation import FloatArray, matrix_from_rotation_vector, rotation_angle
 from da3_ros.geometry.sim3 import Sim3
 from test.strategies import seeds, sim3s
@@ -91,20 +91,3 @@ def test_umeyama_is_refused_when_the_rotation_is_free(points: FloatArray, unit: 
 def test_umeyama_is_refused_when_all_weights_are_zero() -> None:
     with pytest.raises(DegenerateGeometryError, match="no point has a weight"):
         umeyama(np.eye(3), np.eye(3), np.zeros(3))
-
-
-@given(sim3s(), seeds)
-def test_robust_umeyama_holds_when_a_third_of_the_points_is_garbage(target_from_source: Sim3, seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    source = generator.normal(size=(60, 3))
-    target = target_from_source.apply(source)
-    target[::3] += target_from_source.scale * generator.uniform(-3, 3, (20, 3))
-
-    found = robust_umeyama(target, source, inlier_distance=1e-3 * target_from_source.scale)
-
-    assert_same(found, target_from_source, 2e-2)
-
-
-def test_robust_umeyama_is_refused_when_its_start_is() -> None:
-    with pytest.raises(DegenerateGeometryError, match="coincide or lie on a line"):
-        robust_umeyama(np.ones((5, 3)), np.ones((5, 3)), inlier_distance=0.1)

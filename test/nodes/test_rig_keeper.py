@@ -27,7 +27,9 @@ def result_of(rig: RigEstimate | None, stamp_ns: int = 7) -> WindowResult:
         Frame(name, stamp_ns, f"{name}_optical_frame", np.zeros((1, 1, 3), np.uint8), None)
         for name in ("front", "left")
     )
-    return cast(WindowResult, SimpleNamespace(rig=rig, window=Window(0, (FrameSet(0, stamp_ns, frames),))))
+    return cast(
+        WindowResult, SimpleNamespace(rig=rig, new_sets=(None,), window=Window(0, (FrameSet(0, stamp_ns, frames),)))
+    )
 
 
 def test_estimate_is_written_with_the_frames_of_its_cameras(tmp_path: Path) -> None:

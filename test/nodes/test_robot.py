@@ -34,8 +34,9 @@ class PipelineStub:
         self.placed: list[Any] = []
         self.ups: list[Any] = []
 
-    def place_cameras(self, base_from_camera: Any) -> None:
+    def place_cameras(self, base_from_camera: Any) -> bool:
         self.placed.append(base_from_camera)
+        return len(self.placed) == 1
 
     def set_up(self, up_in_base: Any) -> None:
         self.ups.append(up_in_base)
@@ -118,18 +119,34 @@ def test_up_is_asked_once_for_each_trajectory(graph: Graph) -> None:
         publisher.publish(Imu(header=header(1000, "imu_link"), orientation=Quaternion(x=x, y=y, z=z, w=w)))
         robot.begin()
         prepare(robot, pipeline)
-        return bool(pipeline.ups)
+        return bool(pipeline.ups) and pipeline.ups[-1] is not None
 
     graph.spin_until(is_known)
-    np.testing.assert_allclose(pipeline.ups[0], world_from_base[2], atol=1e-9)
+    known = len(pipeline.ups)
+    np.testing.assert_allclose(pipeline.ups[-1], world_from_base[2], atol=1e-9)
     prepare(robot, pipeline, 1)
-    assert len(pipeline.ups) == 1
+    assert len(pipeline.ups) == known
     robot.begin()
     prepare(robot, pipeline, 2)
-    assert len(pipeline.ups) == 2
+    assert len(pipeline.ups) == known + 1
     state = robot.state.gravity
     assert state is not None
     assert state.is_used
+
+
+def test_up_is_asked_again_when_late_tf_begins_a_new_trajectory(graph: Graph) -> None:
+    pipeline = PipelineStub()
+    robot = Robot(graph.node("da3_node"), NodeParams(cameras=("front",), imu_topic="/imu"))
+    prepare(robot, pipeline)
+    assert len(pipeline.ups) == 1
+    place(graph.node("robot_state_publisher"), "front_optical_frame")
+
+    def is_placed() -> bool:
+        prepare(robot, pipeline, 1)
+        return bool(pipeline.placed)
+
+    graph.spin_until(is_placed)
+    assert len(pipeline.ups) == 2
 
 
 def test_reason_is_kept_when_up_is_not_known(graph: Graph, caplog: pytest.LogCaptureFixture) -> None:
@@ -141,7 +158,7 @@ def test_reason_is_kept_when_up_is_not_known(graph: Graph, caplog: pytest.LogCap
     state = robot.state.gravity
     assert state is not None
     assert "no message" in state.reason
-    assert pipeline.ups == []
+    assert pipeline.ups == [None]  # the tilt of the trajectory before is forgotten
     assert any("up is not known" in message for message in caplog.messages)
 
 

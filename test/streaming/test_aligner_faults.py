@@ -38,9 +38,10 @@ def nan_pose(prediction: Prediction) -> Prediction:
 
 
 def jumping(prediction: Prediction) -> Prediction:
-    """The newest frame set of three is ten scene depths away from all others."""
+    """The newest two frame sets of three are ten scene depths away from all others."""
     poses = prediction.window_from_camera.copy()
-    poses[-3:, :3, 3] += 10 * float(np.median(prediction.depth))
+    poses[-6:-3, :3, 3] += 10 * float(np.median(prediction.depth))
+    poses[-3:, :3, 3] -= 10 * float(np.median(prediction.depth))
     return replace(prediction, window_from_camera=poses)
 
 
@@ -51,7 +52,7 @@ def no_depth(prediction: Prediction) -> Prediction:
 BAD = [
     (garbage_depth, r"the depths of only \d+% of the shared pixels agree"),
     (garbage_poses, r"the shared cameras disagree by \d+ times the expected noise"),
-    (jumping, r"the cameras jump by \d+\.\d times the depth of the scene"),
+    (jumping, r"cameras jump or turn further than a camera can, in 50% of their images"),
     (nan_pose, "a predicted camera pose is not finite"),
     (no_depth, "no pixel has a depth"),
 ]
@@ -194,7 +195,7 @@ def test_one_garbage_view_of_the_only_camera_does_not_move_the_world() -> None:
     reports = chain(world, [0, 1, 2, 5], size=6)
 
     assert all(report.ok for report in reports)
-    assert not reports[1].distrusted
+    assert reports[1].distrusted == {window_at(world, 1, 6).views[2].key}
     assert_same(world_from_truth(world, reports, 3), world_from_truth(world, reports, 0), 1e-4)
 
 

@@ -24,7 +24,7 @@ from da3_ros.streaming.processor import Placed, WindowProcessor
 from da3_ros.streaming.results import SetResult
 from da3_ros.streaming.scale import ScaleTracker
 from da3_ros.streaming.scale_watch import ScaleWatch
-from test.streaming.oracle_world import ONE, PERIOD_NS, TWO, OracleWorld, Trajectory, curve, still
+from test.streaming.oracle_world import ONE, PERIOD_NS, THREE, TWO, OracleWorld, Trajectory, curve, depth_of, still
 
 # front looks along base x; left sits 20 cm to the left of it and looks along base y.
 FRONT = np.array([[0, 0, 1, 0.1], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1.0]])
@@ -60,6 +60,7 @@ class Bench:
     conditioning: str = "none"
     odometry_at: Callable[[int], FloatArray | None] | None = None
     overlap: int = 2
+    scale: str = "fixed"
     known: Mapping[str, FloatArray] | None = None
     spoil: Callable[[int, Prediction], Prediction] | None = None
 
@@ -69,7 +70,7 @@ class Bench:
         self.processor = WindowProcessor(
             self.world,
             aligner=WindowAligner(3),
-            scales=ScaleWatch(ScaleTracker("fixed"), self.odometry_at, None),
+            scales=ScaleWatch(ScaleTracker(self.scale), self.odometry_at, None),
             intrinsics=IntrinsicsPolicy("auto"),
             placement=Placement(self.rig if self.known is None else self.known, next(iter(self.rig)), 100),
             conditioning=self.conditioning,
@@ -97,13 +98,12 @@ def indices(window: Window) -> list[int]:
 def test_engine_is_told_the_rig_as_computed_by_hand() -> None:
     bench = Bench(CORNER, conditioning="rig")
 
-    placed, _ = bench.run(bench.window([0]))
+    bench.run(bench.window([0]))
 
     assert bench.world.told is not None
     np.testing.assert_allclose(bench.world.told, [FRONT_FROM_BASE, LEFT_FROM_BASE], atol=1e-15)
     assert [(key.camera, key.stamp_ns) for key in bench.world.keys] == [("front", 0), ("left", 0)]
     assert None not in bench.world.cameras
-    assert placed.known.reason == ""
 
 
 def test_engine_is_told_the_moved_rig_as_computed_by_hand() -> None:
@@ -137,11 +137,13 @@ def test_engine_is_told_the_moved_rig_as_computed_by_hand() -> None:
     ],
     ids=["off", "two-sets", "unplaced", "one-view", "no-odometry", "late-odometry", "no-baseline"],
 )
-def test_engine_is_told_nothing_when_not_everything_is_known(bench: Bench, sets: list[int]) -> None:
-    placed, _ = bench.run(bench.window(sets))
+def test_engine_is_told_nothing_when_not_everything_is_known(
+    bench: Bench, sets: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.run(bench.window(sets))
 
     assert bench.world.told is None
-    assert placed.known.reason
+    assert ("is not told the known poses" in caplog.text) == (bench.conditioning != "none")
 
 
 def test_engine_is_never_told_a_rig_that_was_estimated_from_its_answers() -> None:
@@ -214,6 +216,23 @@ def test_rejected_window_hands_out_nothing_and_the_next_goes_on() -> None:
     placed, results = bench.run(bench.window([4, 5, 6, 7]), new=2)
     assert indices(placed.window) == [2, 3, 6, 7]
     assert [result.frame_set.index for result in results] == [6, 7]
+
+
+def test_new_segment_finds_its_own_metres() -> None:
+    def spoil(call: int, prediction: Prediction) -> Prediction:
+        noise = np.random.default_rng(call).uniform(0.1, 10.0, prediction.depth.shape).astype(np.float32)
+        return replace(prediction, depth=noise) if 2 <= call < 5 else prediction
+
+    bench = Bench(THREE, scale="rig", spoil=spoil)
+    windows = [bench.window(list(range(first, first + 4))) for first in range(0, 18, 2)]
+    told = [bench.run(window, new=2) for window in windows]
+
+    assert [placed.report.new_segment for placed, _ in told] == [True] + 5 * [False] + [True, False, False]
+    for placed, results in told:
+        for result in results:
+            for view in result.views:
+                expected = depth_of(bench.world.pose(view.frame.key))
+                np.testing.assert_allclose(view.depth, expected, rtol=0.01, err_msg=str(placed.window.index))
 
 
 def test_engine_trouble_leaves_everything_as_it_was() -> None:

@@ -21,7 +21,7 @@ from da3_ros.geometry.rotation import (
 )
 from da3_ros.geometry.sim3 import rigid, rigid_inverse
 from da3_ros.streaming.frame import Frame
-from da3_ros.streaming.rig import BODY_FROM_OPTICAL, BasePose, Rig, at_one_stamp
+from da3_ros.streaming.rig import BODY_FROM_OPTICAL, BasePose, Rig
 from test.strategies import rigid_transforms, seeds, unit_vectors
 
 IMAGE = np.zeros((2, 2, 3), dtype=np.uint8)
@@ -264,19 +264,3 @@ def test_camera_pose_hangs_from_the_base() -> None:
     assert pose is not None
     assert_same_pose(pose, BASE @ FOUR["left"])
     assert rig.camera_pose("other", BASE) is None
-
-
-def test_late_camera_agrees_with_the_first_when_moved_to_its_stamp() -> None:
-    twist = np.array([1.0, 0.2, 0.0, 0.0, 0.1, 2.0])
-    late_s = 0.008
-    later = BASE @ rigid(matrix_from_rotation_vector(late_s * twist[3:]), late_s * twist[:3])
-    cameras = [Frame("front", 0, "", IMAGE, None), Frame("left", round(late_s * 1e9), "", IMAGE, None)]
-    poses = np.stack([BASE @ FOUR["front"], later @ FOUR["left"]])
-
-    moved = at_one_stamp(0, cameras, poses, BASE, twist)
-    pose = Rig(FOUR).base_pose(cameras, moved, NOISE, stamp_ns=0)
-
-    assert_same_pose(moved[0], poses[0])
-    np.testing.assert_allclose(moved[1], BASE @ FOUR["left"], atol=3e-4)  # second order: 8 mm turned by 16 mrad
-    assert pose is not None
-    np.testing.assert_allclose(pose.odom_from_base, BASE, atol=2e-4)

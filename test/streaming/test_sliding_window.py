@@ -142,9 +142,10 @@ def test_anchors_stay_when_the_previous_window_held_them_too() -> None:
         (window_of(4, 5, 6, 7), [], window_of(2, 3, 4, 5)),
         (window_of(4, 5, 6, 7), [frame_set(4), frame_set(5)], window_of(2, 3, 4, 5)),
         (window_of(4, 5, 6, 7), [frame_set(0)], window_of(1, 2, 3, 4)),
+        (window_of(4, 5, 6, 7), [frame_set(0)], window_of(1, 2, 3, 5)),
         (window_of(4, 5, 6, 7), [frame_set(0)], window_of(0, 1, 2, 3)),
     ],
-    ids=["no-anchor", "held-anyway", "too-little-shared", "nothing-shared"],
+    ids=["no-anchor", "held-anyway", "no-place", "too-little-shared", "nothing-shared"],
 )
 def test_window_is_left_alone_when_no_anchor_fits(window: Window, anchors: list[FrameSet], previous: Window) -> None:
     assert with_anchors(window, anchors, previous, overlap=2) is window
