@@ -45,12 +45,13 @@ class Placement:
 
     Args:
         base_from_camera: see Rig.
-        reference: the camera that others are calibrated against.
+        reference: the camera that others are calibrated against, and whose axes the base has where no place is known.
         path_length: see Odometry.
     """
 
     def __init__(self, base_from_camera: Mapping[str, FloatArray], reference: str, path_length: int) -> None:
-        self._rig = Rig(base_from_camera)
+        self._reference = reference
+        self._rig = Rig(base_from_camera, reference)
         self._odometry = Odometry(path_length)
         self._calibration = RigCalibration(reference)
         self._estimate: RigEstimate | None = None
@@ -90,7 +91,7 @@ class Placement:
     def place_cameras(self, base_from_camera: Mapping[str, FloatArray]) -> bool:
         """Learn where cameras sit; whether the base is another now than it was."""
         known = self._rig.base_from_camera
-        self._rig = Rig(base_from_camera)
+        self._rig = Rig(base_from_camera, self._reference)
         same = known and all(
             name in base_from_camera and np.array_equal(place, base_from_camera[name]) for name, place in known.items()
         )

@@ -60,11 +60,13 @@ class Rig:
     """Places of cameras on the base.
 
     Args:
-        base_from_camera: (4, 4) rigid per camera, of its optical frame, metres. With none at all, the first camera that
-            comes gives the base its body axes, from then on, and no other camera has a place.
+        base_from_camera: (4, 4) rigid per camera, of its optical frame, metres. With none at all, one camera gives the
+            base its body axes, from then on, and no other camera has a place.
+        reference: the camera that does; the first that comes when None.
     """
 
-    def __init__(self, base_from_camera: Mapping[str, FloatArray]) -> None:
+    def __init__(self, base_from_camera: Mapping[str, FloatArray], reference: str | None = None) -> None:
+        self._reference = reference
         self._given = {camera: np.asarray(matrix, dtype=np.float64) for camera, matrix in base_from_camera.items()}
         self._places: dict[str, FloatArray] = {**self._given}
 
@@ -103,7 +105,7 @@ class Rig:
             None when no camera of the set has a place.
         """
         if frames and not self._places:
-            self._places[frames[0].camera] = BODY_FROM_OPTICAL
+            self._places[self._reference or frames[0].camera] = BODY_FROM_OPTICAL
         placed = [index for index, frame in enumerate(frames) if frame.camera in self._places]
         if not placed:
             return None

@@ -264,3 +264,16 @@ def test_camera_pose_hangs_from_the_base() -> None:
     assert pose is not None
     assert_same_pose(pose, BASE @ FOUR["left"])
     assert rig.camera_pose("other", BASE) is None
+
+
+def test_reference_gives_the_base_its_axes_whichever_camera_comes_first() -> None:
+    rig = Rig({}, reference="front")
+    left, front = (Frame(name, 0, "", IMAGE, None) for name in ("left", "front"))
+
+    alone = rig.base_pose([left], [BASE @ FOUR["left"]], NOISE)
+    together = rig.base_pose([left, front], [BASE @ FOUR["left"], BASE @ FOUR["front"]], NOISE)
+
+    assert alone is None
+    assert together is not None
+    assert together.views == (front.key,)
+    assert_same_pose(together.odom_from_base @ BODY_FROM_OPTICAL, BASE @ FOUR["front"])
