@@ -66,7 +66,7 @@ class StageTimes:
     Attributes:
         queue_ns: from the making of its newest frame set to the start of processing.
         engine_ns: the network call with its pre-processing.
-        alignment_ns: alignment and odometry.
+        alignment_ns: intrinsics, alignment, scale and odometry.
     """
 
     queue_ns: int

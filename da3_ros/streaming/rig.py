@@ -145,6 +145,8 @@ class _Sight:
 
 def _agreed(sight: _Sight, prior: FloatArray | None) -> tuple[FloatArray, FloatArray]:
     """odom_from_base (4, 4) and weights (N,) of sum one: a re-weighted mean that starts at the most agreed camera."""
+    if len(sight.rotations) == 1:
+        return sight.mean(np.ones(1)), np.ones(1)
     odom_from_base = _most_agreed(sight, prior)
     weights = _biweight(sight.deviations(odom_from_base))
     for _ in range(ITERATIONS):

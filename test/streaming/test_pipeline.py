@@ -163,7 +163,7 @@ def test_health_and_times_are_reported() -> None:
     assert [camera.frames_used for camera in pipeline.health()] == [4, 4]
     assert result.times.queue_ns == 1000
     assert result.times.engine_ns == 1000
-    assert result.times.alignment_ns == 1000
+    assert result.times.alignment_ns == 2000  # the aligner, then scale and odometry
     assert result.scale.source == "relative"
 
 
