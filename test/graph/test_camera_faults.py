@@ -26,7 +26,7 @@ def send_without(cameras: Cameras, missing: str, number: int) -> None:
 
 def test_other_cameras_go_on_when_one_stops_under_the_partial_policy(graph: Graph) -> None:
     graph.recorder.listen_to_node(*RIG, topics=[DEPTH, STATUS])
-    node = graph.active_node(cameras=list(RIG), missing_camera="partial", diagnostics_period_s=0.1, window_overlap=1)
+    node = graph.active_node(cameras=list(RIG), missing_camera="partial", diagnostics_period_s=0.1)
     cameras = graph.cameras(*RIG)
     graph.run(cameras, 0, 4)
 
@@ -65,7 +65,7 @@ def test_nothing_half_is_published_when_a_camera_stops_under_the_drop_policy(gra
 
 def test_camera_that_joins_late_is_taken_in(graph: Graph) -> None:
     graph.recorder.listen_to_node(*RIG, topics=[DEPTH, STATUS])
-    node = graph.active_node(cameras=list(RIG), missing_camera="partial", diagnostics_period_s=0.1, window_overlap=1)
+    node = graph.active_node(cameras=list(RIG), missing_camera="partial", diagnostics_period_s=0.1)
     cameras = graph.cameras(*RIG)
     for number in range(12):
         send_without(cameras, "left", number)
