@@ -70,7 +70,8 @@ def register_views(
 ) -> ViewRegistration:
     """Robust `target_from_source`.
 
-    The view that most others agree with gives the start, then re-weighted generalised least squares over all seven.
+    The view that most others agree with gives the start, then re-weighted generalised least squares (Aitken 1935) over
+    all seven errors of a transform of which nothing is known.
 
     Args:
         target_from_camera: (N, 4, 4) rigid.
@@ -83,25 +84,23 @@ def register_views(
     Raises:
         DegenerateGeometryError: when no view has a known depth ratio, so that the scale is free.
     """
-    target, source = np.asarray(target_from_camera, dtype=np.float64), np.asarray(source_from_camera, dtype=np.float64)
-    ratio, prior = np.asarray(log_depth_ratio, dtype=np.float64), np.asarray(target_covariance, dtype=np.float64)
+    given = (target_from_camera, source_from_camera, log_depth_ratio, target_covariance, trust)
+    target, source, ratio, prior, shares = (np.asarray(array, dtype=np.float64) for array in given)
     variances = np.tile(np.asarray(source_variances, dtype=np.float64), (len(target), 1))
     variances[np.isnan(ratio), 6] = np.inf
     pivot = target[:, :3, 3].mean(axis=0)
     # Where the target says that the views are: so an error that is common to all of it is explained exactly.
-    by_view = moved_jacobian(target[:, :3, 3], pivot)
-    expected = variances + _own_variances(prior, by_view)
-    jacobian = by_view.reshape(-1, 7)
-    transform = _most_agreed(target, source, ratio, expected, np.asarray(trust, dtype=np.float64))
+    jacobian = moved_jacobian(target[:, :3, 3], pivot).reshape(-1, 7)
+    expected = variances + _own_variances(prior, jacobian)
+    transform = _most_agreed(target, source, ratio, expected, shares)
     for _ in range(ITERATIONS):
         residual = view_residuals(transform, target, source, ratio)
         deviations = _deviations(residual, expected)
         weights = np.minimum(1.0, (OUTLIER_RMS / np.maximum(deviations, 1e-12)) ** 4)
         spread = prior + np.diag(_widened(variances, expected, weights).ravel())
         information = _information(spread)
-        # Generalised least squares over a transform of which nothing is known (Aitken 1935).
         covariance = np.linalg.inv(jacobian.T @ information @ jacobian)
-        step = -covariance @ (jacobian.T @ (information @ residual.ravel()))
+        step = -covariance @ jacobian.T @ information @ residual.ravel()
         if np.all(np.abs(step) < CONVERGED_SIGMAS * np.sqrt(np.diagonal(covariance))):
             break
         transform = stepped(transform, pivot, step)
@@ -121,11 +120,11 @@ def register_views(
 
 def _own_variances(covariance: FloatArray, jacobian: FloatArray) -> FloatArray:
     """(N, 7) variances of the views against one another, without what a transform common to all would explain."""
-    views, turned = len(jacobian), jacobian.reshape(-1, 7)
+    views = len(jacobian) // VIEW_ERRORS
     if views == 1:
         return np.zeros((1, VIEW_ERRORS))
-    common = np.linalg.inv(turned.T @ np.linalg.solve(covariance, turned))
-    own = np.diagonal(covariance - turned @ common @ turned.T).reshape(views, VIEW_ERRORS)
+    common = np.linalg.inv(jacobian.T @ np.linalg.solve(covariance, jacobian))
+    own = np.diagonal(covariance - jacobian @ common @ jacobian.T).reshape(views, VIEW_ERRORS)
     return np.asarray(np.maximum(own, 0.0) * (views / (views - 1)))
 
 

@@ -14,13 +14,13 @@ import numpy as np
 
 from da3_ros.geometry.errors import DegenerateGeometryError
 from da3_ros.geometry.pose_errors import PoseErrors, ViewNoise
-from da3_ros.geometry.prediction import Prediction
+from da3_ros.geometry.prediction import Prediction, ViewKey
 from da3_ros.geometry.sim3 import Sim3
 from da3_ros.streaming import track as tracks
 from da3_ros.streaming.alignment_report import AlignmentReport, bare_report, fault_of, report_of
 from da3_ros.streaming.anchors import Anchors
 from da3_ros.streaming.depth_samples import median_depth, sampled
-from da3_ros.streaming.frame import FrameSet, Window
+from da3_ros.streaming.frame import Frame, FrameSet, Window
 from da3_ros.streaming.noise_tracker import NoiseTracker
 from da3_ros.streaming.track import Alignment, Track
 
@@ -99,9 +99,8 @@ class WindowAligner:
     ) -> AlignmentReport:
         assert self._track is not None
         before, kept = self._track.unit_variance, self._anchors.kept
-        newest = window.frame_sets[-1]
-        poses = {frame.key: pose for frame, pose in zip(self._track.views, self._track.world_from_camera, strict=True)}
-        frame = next((frame for frame in newest.frames if frame.key not in report.distrusted), newest.frames[0])
+        newest, frame = _newest_trusted(window, report.distrusted)
+        poses = {known.key: pose for known, pose in zip(self._track.views, self._track.world_from_camera, strict=True)}
         view = window.views.index(frame)
         pose = report.world_from_window.apply_to_poses(prediction.window_from_camera[view])
         rebase = self._anchors.follow(newest, frame.camera, pose, poses, self._track.scene_depth)
@@ -162,3 +161,10 @@ class WindowAligner:
         return tracks.begin(
             window, prediction, self._noise.noise(median_depth(sampled(prediction, range(len(window.views)))))
         )
+
+
+def _newest_trusted(window: Window, distrusted: frozenset[ViewKey]) -> tuple[FrameSet, Frame]:
+    """The newest frame set of which all is believed, else the newest; and a frame of it that is believed, if any is."""
+    whole = (one for one in reversed(window.frame_sets) if not any(frame.key in distrusted for frame in one.frames))
+    newest = next(whole, window.frame_sets[-1])
+    return newest, next((frame for frame in newest.frames if frame.key not in distrusted), newest.frames[0])

@@ -119,7 +119,8 @@ def report_of(
     """
     covariance = alignment.registration.covariance
     inliers = float(np.mean([ratio.inliers for ratio in alignment.ratios]))
-    reason = _doubt(window, prediction, inliers, alignment.registration.deviations)
+    odd = _odd_views(window, prediction)
+    reason = _doubt(window, odd, inliers, alignment.registration.deviations)
     return AlignmentReport(
         ok=not reason,
         reason=reason,
@@ -136,7 +137,7 @@ def report_of(
         step_covariance=np.zeros((7, 7)),
         pivot=alignment.registration.pivot,
         scale_drift=0.0,
-        distrusted=_distrusted(window, prediction, alignment),
+        distrusted=_distrusted(window, odd, alignment),
     )
 
 
@@ -149,14 +150,14 @@ def fault_of(prediction: Prediction) -> str:
     return ""
 
 
-def _doubt(window: Window, prediction: Prediction, inliers: float, deviations: FloatArray) -> str:
+def _doubt(window: Window, odd: list[int], inliers: float, deviations: FloatArray) -> str:
     """Why a window is not believed, empty when it is."""
     if inliers < MIN_INLIERS:
         return f"the depths of only {inliers:.0%} of the shared pixels agree"
     if np.median(deviations) > MAX_DEVIATIONS:
         return f"the shared cameras disagree by {np.median(deviations):.0f} times the expected noise"
     cameras = np.array([frame.camera for frame in window.views])
-    is_odd = np.isin(np.arange(len(cameras)), _odd_views(window, prediction))
+    is_odd = np.isin(np.arange(len(cameras)), odd)
     odd_share = float(np.median([is_odd[cameras == name].mean() for name in set(cameras)]))
     if odd_share > MAX_ODD_SHARE:
         return f"cameras jump or turn further than a camera can, in {odd_share:.0%} of their images"
@@ -182,17 +183,17 @@ def _odd_views(window: Window, prediction: Prediction) -> list[int]:
     return odd
 
 
-def _distrusted(window: Window, prediction: Prediction, alignment: Alignment) -> frozenset[ViewKey]:
-    """Views that jump, and all of cameras that contradict the other window; a single camera stands with its window."""
+def _distrusted(window: Window, odd: list[int], alignment: Alignment) -> frozenset[ViewKey]:
+    """The odd views, and all of cameras that contradict the other window; a single camera stands with its window."""
     weights, ratios = alignment.registration.weights, alignment.ratios
     views = window.views
     by_camera: dict[str, list[bool]] = {}
     for (_, view), weight, ratio in zip(alignment.shared, weights, ratios, strict=True):
         contradicts = weight < MIN_WEIGHT or (np.isfinite(ratio.log_ratio) and ratio.inliers < MIN_INLIERS)
         by_camera.setdefault(views[view].camera, []).append(contradicts)
-    odd = frozenset(views[view].key for view in _odd_views(window, prediction))
+    jumping = frozenset(views[view].key for view in odd)
     bad = {camera for camera, contradicts in by_camera.items() if np.mean(contradicts) >= 0.5}
     # When most contradict, nobody is left to say who is right.
     if 2 * len(bad) > len(by_camera) or len(by_camera) == 1:
-        return odd
-    return odd | {frame.key for frame in views if frame.camera in bad}
+        return jumping
+    return jumping | {frame.key for frame in views if frame.camera in bad}

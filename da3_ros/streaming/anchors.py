@@ -47,7 +47,7 @@ class Anchors:
         """Choose anew after a good window.
 
         Args:
-            newest: its newest frame set.
+            newest: its newest frame set that can be trusted.
             camera: one of its cameras that can be trusted.
             world_from_newest: (4, 4) rigid, that camera in that set.
             poses: (4, 4) of every view of the kept sets.
@@ -64,7 +64,7 @@ class Anchors:
             near = [kept for (kept, _), distance in zip(seen, distances, strict=True) if distance < 1.0]
         near.sort(key=lambda frame_set: frame_set is not first)  # stable: the others stay oldest first
         del near[NEAR:]
-        if len(near) < NEAR:
+        if len(near) < NEAR and newest not in self.kept:
             near.append(newest)
             self._keep(newest, near)
         self.near = tuple(near)

@@ -205,10 +205,9 @@ class Pipeline:
         placed = self._processor.place(window)
         placed_ns = self._now_ns()
         scale, new_sets = self._processor.results(placed, self._publish(placed))
-        odometry_ns = self._now_ns() - placed_ns
-        times = StageTimes(start_ns - made_ns, placed.engine_ns, placed.alignment_ns + odometry_ns)
-        focal, rig = placed.chosen.focal_difference, self._processor.rig
-        return WindowResult(window, placed.report, scale, times, new_sets, rig, focal)
+        aligned_ns = placed.alignment_ns + self._now_ns() - placed_ns
+        times, focal = StageTimes(start_ns - made_ns, placed.engine_ns, aligned_ns), placed.chosen.focal_difference
+        return WindowResult(window, placed.report, scale, times, new_sets, self._processor.rig, focal)
 
     def reset(self) -> None:
         """Drop everything under way; the next window begins a new trajectory at the origin."""

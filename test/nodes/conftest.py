@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -24,14 +23,7 @@ collect_ignore_glob = [] if HAS_ROS else ["test_*.py"]
 
 @pytest.fixture
 def graph(monkeypatch: pytest.MonkeyPatch) -> Iterator[Graph]:
-    import rclpy
-    from rclpy.context import Context
+    from test.ros.graph import private_graph
 
-    from test.ros.graph import Graph
-
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    context = Context()
-    rclpy.init(context=context, domain_id=1 + os.getpid() % 100)
-    graph = Graph(context)
-    yield graph
-    graph.close()
+    with private_graph(monkeypatch) as graph:
+        yield graph

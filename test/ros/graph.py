@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import pytest
+import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -41,3 +45,14 @@ class Graph:
             node.destroy_node()
         self._executor.shutdown()
         self._context.try_shutdown()
+
+
+@contextmanager
+def private_graph(monkeypatch: pytest.MonkeyPatch) -> Iterator[Graph]:
+    """A graph in a DDS domain that no other run on this machine has."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    context = Context()
+    rclpy.init(context=context, domain_id=1 + os.getpid() % 100)
+    graph = Graph(context)
+    yield graph
+    graph.close()

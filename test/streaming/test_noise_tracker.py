@@ -113,7 +113,7 @@ def test_one_garbage_view_does_not_teach(seed: int, size: float) -> None:
         residual[window % 5] *= size
         tracker.add(residual, np.tile(2 * tracker.noise(1.0).variances, (5, 1)))
 
-    assert shares(tracker).max() < 2.0
+    assert shares(tracker).max() < 2.5  # of 400 draws the largest was 1.96; a mean would be in the millions
 
 
 @pytest.mark.parametrize(("size", "bound"), [(0.0, 0.02), (1e9, 30.0)])

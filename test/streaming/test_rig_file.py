@@ -1,23 +1,20 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is written about a rig can be read by people, by tools and by us."""
+"""What is written about a rig can be read by people and by tools."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import pytest
 import yaml
 from hypothesis import given
 
 from da3_ros.geometry.rotation import FloatArray, matrix_from_quat_xyzw, matrix_from_rotation_vector
 from da3_ros.geometry.sim3 import rigid
-from da3_ros.streaming.rig import BODY_FROM_OPTICAL
 from da3_ros.streaming.rig_calibration import RigCameraEstimate, RigEstimate
-from da3_ros.streaming.rig_file import rig_from_yaml, rig_yaml
+from da3_ros.streaming.rig_file import rig_yaml
 from test.strategies import rigid_transforms
 
 SIGMA = np.array([0.001, 0.002, 0.003, *np.deg2rad([0.01, 0.02, 0.03])])
@@ -31,14 +28,12 @@ def estimate(**cameras: FloatArray) -> RigEstimate:
 
 
 @given(rigid_transforms())
-def test_rig_comes_back_on_a_base_of_the_reference(pose: FloatArray) -> None:
-    text = rig_yaml(estimate(left=pose), FRAMES)
+def test_file_holds_the_pose_of_a_camera_in_the_reference(pose: FloatArray) -> None:
+    document = yaml.safe_load(rig_yaml(estimate(left=pose), FRAMES))
 
-    places = rig_from_yaml(yaml.safe_load(text))
-
-    assert list(places) == ["front", "left"]
-    np.testing.assert_allclose(places["front"], BODY_FROM_OPTICAL)
-    np.testing.assert_allclose(places["left"], BODY_FROM_OPTICAL @ pose, atol=1e-6)
+    assert (document["reference"], document["is_metric"]) == ("front", True)
+    left = document["cameras"]["left"]
+    np.testing.assert_allclose(rigid(matrix_from_quat_xyzw(left["quat_xyzw"]), left["xyz"]), pose, atol=1e-6)
 
 
 def test_file_says_metres_degrees_and_sigmas() -> None:
@@ -65,36 +60,12 @@ def test_file_holds_the_command_that_publishes_the_camera() -> None:
 def test_names_survive_whatever_is_in_them() -> None:
     text = rig_yaml(estimate(**{'rig/ü "x": #1': LEFT}), FRAMES)
 
-    assert list(rig_from_yaml(yaml.safe_load(text))) == ["front", 'rig/ü "x": #1']
+    assert list(yaml.safe_load(text)["cameras"]) == ['rig/ü "x": #1']
 
 
-def test_relative_rig_is_written_as_such_and_never_read_as_metres() -> None:
+def test_relative_rig_is_written_as_such() -> None:
     text = rig_yaml(replace(estimate(left=LEFT), is_metric=False), FRAMES)
 
     assert "NOT metres" in text
     assert "static_transform_publisher" not in text
-    with pytest.raises(ValueError, match="is_metric"):
-        rig_from_yaml(yaml.safe_load(text))
-
-
-@pytest.mark.parametrize(
-    ("entry", "word"),
-    [
-        (None, "xyz"),
-        ({"xyz": [0, 0, 0]}, "quat_xyzw"),
-        ({"xyz": [0, 0], "quat_xyzw": [0, 0, 0, 1]}, "three finite xyz"),
-        ({"xyz": [0, 0, "far"], "quat_xyzw": [0, 0, 0, 1]}, "far"),
-        ({"xyz": [0, 0, float("nan")], "quat_xyzw": [0, 0, 0, 1]}, "three finite xyz"),
-        ({"xyz": [0, 0, 0], "quat_xyzw": [0, 0, 0, 0]}, "length zero"),
-        ({"xyz": [0, 0, 0], "quat_xyzw": [0, 0, 1]}, "needs"),
-    ],
-)
-def test_bad_entry_is_refused_by_the_name_of_its_camera(entry: Any, word: str) -> None:
-    with pytest.raises(ValueError, match=f"'left'.*{word}"):
-        rig_from_yaml({"reference": "front", "is_metric": True, "cameras": {"left": entry}})
-
-
-@pytest.mark.parametrize("document", [None, "text", [], {"cameras": []}, {"is_metric": True, "cameras": {}}])
-def test_what_is_no_rig_file_is_refused(document: Any) -> None:
-    with pytest.raises(ValueError, match=r"rig file|reference"):
-        rig_from_yaml(document)
+    assert yaml.safe_load(text)["is_metric"] is False
