@@ -23,6 +23,19 @@ setup(
         "matplotlib>=3.7",
         "rich>=13",
     ],
-    extras_require={"test": ["pytest", "pytest-timeout", "hypothesis", "scipy", "ruff", "mypy", "types-PyYAML"]},
+    extras_require={
+        "onnx": ["onnxruntime>=1.20", "onnxscript>=0.5"],
+        "test": [
+            "pytest",
+            "pytest-timeout",
+            "hypothesis",
+            "scipy",
+            "ruff",
+            "mypy",
+            "types-PyYAML",
+            "onnxruntime>=1.20",
+            "onnxscript>=0.5",
+        ],
+    },
     entry_points={"console_scripts": ["da3_ros = da3_ros.cli.main:main"]},
 )

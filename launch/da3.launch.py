@@ -52,14 +52,23 @@ NODE_ARGUMENTS = [
     DeclareLaunchArgument(
         "model",
         default_value="",
-        choices=["", "da3-small", "da3-base", "da3-large", "da3-giant"],
+        choices=[
+            "",
+            "da3-small",
+            "da3-base",
+            "da3-large",
+            "da3-giant",
+            "da3mono-large",
+            "da3metric-large",
+            "da3nested-giant-large",
+        ],
         description="Architecture of the network. Empty: as in params_file.",
     ),
     DeclareLaunchArgument(
         "weights",
         default_value="",
-        description="auto (the official weights of the model), a safetensors file, a Hugging Face id, or random "
-        "(tests only). Empty: as in params_file.",
+        description="auto (the official weights of the model), a safetensors or exported .onnx file, a Hugging Face "
+        "id, or random (tests only). Empty: as in params_file.",
     ),
     DeclareLaunchArgument(
         "allow_download",

@@ -160,7 +160,7 @@ def test_diagnostics_are_what_the_node_reports() -> None:
 
     rig = RigInputState(0, {}, {}, True, True)
     robot = RobotState(rig, OdometryInputState("/odom", 1, 0, 0, 1, "", "", ""), GravityState("/imu", 1, True, ""))
-    reports = health.reports([(idle, state)], counters, latencies.percentiles(), 0.0, None, robot)
+    reports = health.reports([(idle, state)], counters, latencies.percentiles(), 0.0, None, (), robot)
 
     listed = {name: values for name, _, values in rows(section(NODE, "## Diagnostics"))}
     tasks = {f"`{report.task}`".replace("front", "<name>"): report for report in reports}

@@ -20,9 +20,9 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "model": (set(), {"torch", "safetensors", "huggingface_hub"}),
     "geometry": (set(), {"numpy"}),
     "streaming": ({"geometry"}, {"numpy"}),
-    "inference": ({"model", "geometry"}, {"torch", "numpy", "cv2"}),
+    "inference": ({"model", "geometry"}, {"torch", "numpy", "cv2", "onnxruntime"}),
     "simulation": ({"geometry"}, {"torch", "numpy"}),
-    "evaluation": ({"geometry", "streaming", "simulation", "inference"}, {"numpy", "cv2"}),
+    "evaluation": ({"geometry", "streaming", "simulation", "inference"}, {"torch", "numpy", "cv2"}),
     "ros": ({"geometry", "streaming"}, {"numpy", "cv2", *ROS}),
     "sources": ({"geometry", "streaming", "ros", "simulation", "evaluation"}, {"numpy", "cv2", "yaml", "rosbags"}),
 }

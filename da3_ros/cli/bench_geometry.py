@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,8 +13,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from rich.progress import track
 
+from da3_ros.cli.bench_table import BenchResult, BenchTable, Column
+from da3_ros.cli.interleaved import bench_progress
 from da3_ros.evaluation.oracle_windows import OracleWindow, oracle_windows
 from da3_ros.evaluation.scenes import SIZE, simulated_scene
 from da3_ros.geometry.camera import PinholeCamera
@@ -29,12 +31,25 @@ RAY_MAP_SIZE = (160, 288)
 SECONDS = 12.0
 
 
-def measure(rounds: int) -> dict[str, Any]:
-    """Medians in milliseconds, over the windows of a simulated walk, played so many times."""
+def measure(arguments: argparse.Namespace) -> BenchResult:
+    """As the command line asks."""
+    figures = _medians(arguments.rounds)
+    table = BenchTable(
+        name="geometry",
+        title=f"A simulated walk, {arguments.rounds} rounds",
+        columns=(Column("figure", "geometry of one window"), Column("ms", "ms", "{:.1f}")),
+        rows=tuple({"figure": name, "ms": ms} for name, ms in figures.items()),
+    )
+    return BenchResult((table,))
+
+
+def _medians(rounds: int) -> dict[str, float]:
+    """Milliseconds, over the windows of a simulated walk, played so many times."""
     scene = simulated_scene(single_camera_rig(SIZE), "handheld", SECONDS)
     windows = [(one.window, _enlarged(one)) for one in oracle_windows(scene)]
     views = len(windows[0][0].views)
-    aligning = [ms for _ in track(range(rounds), description="aligning") for ms in _alignment_ms(windows)]
+    with bench_progress() as progress:
+        aligning = [ms for _ in progress.track(range(rounds), description="aligning") for ms in _alignment_ms(windows)]
     prediction = windows[1][1]
     wrong = [replace(camera, fx_px=1.1 * camera.fx_px, fy_px=1.1 * camera.fy_px) for camera in prediction.cameras]
     focal = partial(corrected_poses, prediction.window_from_camera, wrong, prediction.cameras, prediction.depth)

@@ -1,10 +1,11 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prove the trajectory and the scale on scenes whose truth is known; no network, no ROS.
+"""Prove trajectory, scale and 3D Gaussians on scenes whose truth is known; no ROS.
 
 `scenarios`: standing, turning, driving, one camera or many, garbage, gaps: what comes out of the stream when the oracle
 answers each window in a random gauge with noise, beside two usual ways to chain windows.
 `consistency`: whether the published covariances are neither too small nor too large, over many runs.
+`rendering`: how well 3D Gaussians show new views: of a network with --weights, and of exact depth.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from da3_ros.cli.eval_rendering import COLUMNS, add_rendering_options, rendering_figures
 from da3_ros.cli.main import CommandError
 from da3_ros.cli.numbers import positive_int
 
@@ -38,7 +40,7 @@ PRINTED_WIDTH = 250  # of a table that goes to a file
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `da3_ros eval`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("what", choices=tuple(SEEDS), help="what to prove")
+    parser.add_argument("what", choices=(*SEEDS, "rendering"), help="what to prove")
     parser.add_argument("--only", action="append", metavar="NAME", help="this scenario; may be given again")
     parser.add_argument(
         "--data", action="append", default=[], type=Path, metavar="DIR",
@@ -51,10 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the same figures as JSON")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the trajectories that have a baseline")
+    add_rendering_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run, print, and write; status 1 when something does not hold."""
+    if arguments.what == "rendering":
+        return _show_rendering(arguments)
     seeds = arguments.seeds or SEEDS[arguments.what]
     full = arguments.full_position_noise
     if arguments.what == "consistency":
@@ -62,6 +67,18 @@ def run(arguments: argparse.Namespace) -> int:
         return _prove_consistency(scenarios, seeds, arguments.json)
     scenarios = _with_noise(_chosen(arguments.only, arguments.data), full)
     return _prove_scenarios(scenarios, seeds, arguments.json, arguments.picture)
+
+
+def _show_rendering(arguments: argparse.Namespace) -> int:
+    figures = rendering_figures(arguments)
+    table = _table(COLUMNS)
+    for row in figures.rows:
+        table.add_row(*row)
+    console = _console()
+    console.print(table)
+    console.print(figures.sentence, highlight=False)
+    _write(arguments.json, figures.content)
+    return 0 if figures.holds else 1
 
 
 def _with_noise(scenarios: Sequence[Scenario], full: bool) -> list[Scenario]:

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth, confidence, clouds and camera poses of a folder of images, a video or a rosbag2, without ROS.
 
-Writes, below --output: one .npz per image (depth, confidence, K, world_from_camera), the trajectory of every camera in
-TUM form (seconds tx ty tz qx qy qz qw), the coloured cloud as PLY, and two pictures.
+Writes, below --output: one .npz per image (depth, confidence, K, world_from_camera, and from networks that know it the
+sky, where depth is NaN), the trajectory of every camera in TUM form (seconds tx ty tz qx qy qz qw), the coloured cloud
+as PLY, and two pictures. A network that sees images one by one gives neither poses nor a cloud. Lengths are metres
+when the network knows metres, else in the unit of the first window.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from da3_ros.cli.infer_gaussians import add_gaussian_options, write_gaussians
 from da3_ros.cli.main import CommandError
 from da3_ros.cli.network_options import add_network_options, engine_name
 from da3_ros.cli.numbers import positive_float, positive_int
@@ -31,10 +34,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network_options(parser, weights_required=True)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number> (default: auto)")
     parser.add_argument("--resolution", type=int, default=504, help="longest side the network sees (default: 504)")
-    parser.add_argument("--window-size", type=positive_int, default=4, help="frame sets per window (default: 4)")
+    parser.add_argument(
+        "--window-size",
+        type=positive_int,
+        default=0,
+        help="frame sets per window (default: 4, or 1 for a network that sees images one by one)",
+    )
     parser.add_argument("--window-stride", type=int, default=0, help="new sets per window (default: 2, or 1)")
     parser.add_argument("--rate", type=positive_float, default=10.0, help="images per second of a folder (default: 10)")
     parser.add_argument("--output", type=Path, default=Path("infer_out"), help="folder for the results")
+    add_gaussian_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         source = open_source(arguments.input, arguments.rate)
+        if arguments.gaussians:
+            return write_gaussians(arguments, source)
         pipeline = _pipeline(arguments, source.cameras)
         files = ResultFiles(arguments.output, source.cameras, engine_name(arguments))
     except (SourceError, ValueError, EngineError) as error:
@@ -63,8 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _pipeline(arguments: argparse.Namespace, cameras: tuple[str, ...]) -> Pipeline:
     from da3_ros.inference.loading import load_estimator
-    from da3_ros.streaming.pipeline import Pipeline, StreamConfig
+    from da3_ros.model.config import MonocularConfig, architecture
+    from da3_ros.streaming.pipeline import Pipeline
+    from da3_ros.streaming.stream_config import StreamConfig
 
+    is_monocular = isinstance(architecture(arguments.model), MonocularConfig)
+    window_size = arguments.window_size or (1 if is_monocular else 4)
+    if is_monocular and window_size > 1:
+        raise ValueError(f"{arguments.model} sees images one by one: give --window-size 1, or leave it out")
     engine = load_estimator(
         arguments.model,
         arguments.weights,
@@ -73,12 +90,13 @@ def _pipeline(arguments: argparse.Namespace, cameras: tuple[str, ...]) -> Pipeli
         allow_download=arguments.allow_download,
         accept_noncommercial_license=arguments.accept_noncommercial_license,
     )
-    stride = arguments.window_stride or min(2, max(arguments.window_size - 1, 1))
+    stride = arguments.window_stride or min(2, max(window_size - 1, 1))
     config = StreamConfig(
         cameras=cameras,
-        window_size=arguments.window_size,
+        window_size=window_size,
         window_stride=stride,
-        overlap=max(arguments.window_size - stride, 1),
+        overlap=max(window_size - stride, 1),
+        scale_mode="model",
     )
     return Pipeline(config, engine, time.monotonic_ns)
 

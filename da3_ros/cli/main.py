@@ -15,7 +15,8 @@ COMMANDS = {
     "infer": "depth, clouds and camera poses of a folder, a video or a bag, without ROS",
     "demo": "run the nodes on the simulated rig or on your own images, and report",
     "bench": "measure what it costs on this machine",
-    "eval": "prove trajectory, scale and covariance on scenes whose truth is known",
+    "export": "write the network to a file for ONNX Runtime",
+    "eval": "prove trajectory, scale, covariance and rendering on scenes whose truth is known",
 }
 
 
@@ -31,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     for name, summary in COMMANDS.items():
         module = importlib.import_module(f"da3_ros.cli.{name}")
         module.add_arguments(commands.add_parser(name, help=summary, description=module.__doc__))
-    given = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    given = parser.parse_args(words, argparse.Namespace(words=words))
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         return int(importlib.import_module(f"da3_ros.cli.{given.command}").run(given))

@@ -13,7 +13,8 @@ def add_network_options(parser: argparse.ArgumentParser, weights_required: bool)
         "--weights",
         required=weights_required,
         default="",
-        help="'auto' (the official ones of the model), a safetensors file, a Hugging Face id, or 'random' for tests",
+        help="'auto' (the official ones of the model), a safetensors or exported .onnx file, a Hugging Face id, or "
+        "'random' for tests",
     )
     parser.add_argument("--model", default="da3-small", help="architecture of the network (default: da3-small)")
     parser.add_argument("--allow-download", action="store_true", help="download weights that are not cached yet")

@@ -28,6 +28,11 @@ def isolate() -> None:
         os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 
+def resident_bytes(process: int | str = "self") -> int:
+    """Memory that a process holds in RAM now (Linux)."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 class NodeProcess:
     """One node, running while the context is open.
 
@@ -79,6 +84,11 @@ class NodeProcess:
         """User and system time of the process so far, all threads (Linux)."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that the process holds in RAM now (Linux)."""
+        return resident_bytes(self._process.pid)
 
     def check(self) -> None:
         """Raise a CommandError with the node's last error line when the process has failed."""

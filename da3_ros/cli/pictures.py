@@ -59,14 +59,14 @@ def draw_views(file: Path, panels: Sequence[Panel], unit: str, title: str) -> No
     size = (3 * CELL_INCHES + 1.2, CELL_INCHES * height / width * len(panels) + 0.7)
     figure = plt.figure(figsize=size, layout="constrained", facecolor=PAPER)
     _views_on(figure, panels, unit, columns=("image", "depth", "confidence"))
-    _save(figure, file, title)
+    save_figure(figure, file, title)
 
 
 def draw_top_view(file: Path, view: TopView, title: str) -> None:
     """The cloud seen from above."""
     figure = plt.figure(figsize=(7.2, 6.4), layout="constrained", facecolor=PAPER)
     _top_view_on(figure, view)
-    _save(figure, file, title)
+    save_figure(figure, file, title)
 
 
 def draw_overview(file: Path, panels: Sequence[Panel], view: TopView, title: str) -> None:
@@ -77,7 +77,7 @@ def draw_overview(file: Path, panels: Sequence[Panel], view: TopView, title: str
     halves = figure.subfigures(1, 2, width_ratios=(2 * CELL_INCHES, 1.1 * rows_inches), squeeze=False)
     _views_on(halves[0, 0], panels, view.unit, columns=("image", "depth"))
     _top_view_on(halves[0, 1], view)
-    _save(figure, file, title)
+    save_figure(figure, file, title)
 
 
 def _views_on(figure: FigureBase, panels: Sequence[Panel], unit: str, columns: Sequence[str]) -> None:
@@ -136,7 +136,8 @@ def _with_invalid(name: str) -> mpl.colors.Colormap:
     return mpl.colormaps[name].with_extremes(bad=INVALID)
 
 
-def _save(figure: Figure, file: Path, title: str) -> None:
+def save_figure(figure: Figure, file: Path, title: str) -> None:
+    """Write a figure with its title, and forget it."""
     figure.suptitle(title, fontsize=11)
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=130, facecolor=PAPER)

@@ -19,6 +19,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from sensor_msgs_py import point_cloud2
+from std_srvs.srv import Trigger
 
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.rotation import FloatArray
@@ -64,6 +65,7 @@ class Recorder:
         self.cameras: dict[str, CameraRecord] = {camera: CameraRecord() for camera in cameras}
         self.statuses: list[WindowStatus] = []
         self.counts: dict[str, int] = defaultdict(int)
+        self._triggers: dict[str, Any] = {}
         takers = {
             "depth/image_rect": (Image, self._on_depth),
             "depth/camera_info": (CameraInfo, self._on_info),
@@ -110,6 +112,12 @@ class Recorder:
         """Until the next status, or the end of the time."""
         with self._changed:
             self._changed.wait(timeout_s)
+
+    def trigger(self, service: str) -> None:
+        """Call a service of type Trigger, and do not wait for its answer."""
+        if service not in self._triggers:
+            self._triggers[service] = self._node.create_client(Trigger, service)
+        self._triggers[service].call_async(Trigger.Request())
 
     def _spin(self) -> None:
         with contextlib.suppress(ExternalShutdownException):

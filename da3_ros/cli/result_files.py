@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,7 @@ from da3_ros.geometry.rotation import FloatArray, quat_xyzw_from_matrix
 from da3_ros.streaming.results import SetResult, ViewResult, WindowResult
 
 POINTS_PER_IMAGE = 20_000
+_log = logging.getLogger(__name__)
 KEPT = DepthFilter(edge_threshold=0.05)
 
 
@@ -37,43 +40,59 @@ class ResultFiles:
         self._points: list[npt.NDArray[np.float32]] = []
         self._colours: list[npt.NDArray[np.uint8]] = []
         self._newest: SetResult | None = None
+        self._is_metric = False
         for camera in cameras:
             (folder / camera).mkdir(parents=True, exist_ok=True)
 
     def add(self, result: WindowResult) -> None:
         """Write the views of a window that are new."""
+        if result.scale.is_metric != self._is_metric and self._newest is not None and result.report.has_track:
+            _log.warning("lengths are in another unit from here on: trajectories and cloud begin again")
+            self._poses = {camera: [] for camera in self._cameras}
+            self._points.clear()
+            self._colours.clear()
+        self._is_metric = result.scale.is_metric
         for new in result.new_sets:
             for view in new.views:
                 self._add_view(view)
             self._newest = new
 
     def finish(self) -> None:
-        """Write trajectories, cloud and pictures."""
+        """Write trajectories, cloud and pictures: what there is of them."""
         for camera, poses in self._poses.items():
-            (self._folder / f"trajectory_{camera}.txt").write_text("".join(_tum_line(*pose) for pose in poses))
-        if self._newest is None or not sum(map(len, self._points)) or not self._poses[self._cameras[0]]:
+            if poses:
+                lines = "".join(_tum_line(*pose) for pose in poses)
+                (self._folder / f"trajectory_{camera}.txt").write_text(lines)
+        unit = "metres" if self._is_metric else "units of the first window"
+        if self._newest is not None:
+            panels = [
+                Panel(view.frame.camera, view.image, clean_depth(view.depth, view.confidence, KEPT), view.confidence)
+                for view in self._newest.views
+            ]
+            draw_views(self._folder / "views.png", panels, unit, self._title)
+        if not sum(map(len, self._points)) or not self._poses[self._cameras[0]]:
             return
         points, colours = np.concatenate(self._points), np.concatenate(self._colours)
         write_ply(self._folder / "cloud.ply", points, colours)
-        panels = [
-            Panel(view.frame.camera, view.image, clean_depth(view.depth, view.confidence, KEPT), view.confidence)
-            for view in self._newest.views
-        ]
-        unit = "units of the first window"
-        draw_views(self._folder / "views.png", panels, unit, self._title)
         path = np.stack([pose[:3, 3] for _, pose in self._poses[self._cameras[0]]])
         top_view = TopView(points, colours, {self._cameras[0]: path}, unit)
         draw_top_view(self._folder / "cloud_from_above.png", top_view, self._title)
 
     def _add_view(self, view: ViewResult) -> None:
         camera, stamp_ns = view.frame.camera, view.frame.stamp_ns
-        np.savez_compressed(
-            self._folder / camera / f"{stamp_ns:019d}.npz",
-            depth=view.depth,
-            confidence=view.confidence,
-            K=view.camera.matrix,
-            world_from_camera=view.odom_from_camera,
-        )
+        has_pose = bool(np.isfinite(view.odom_from_camera).all())
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "depth": view.depth,
+            "confidence": view.confidence,
+            "K": view.camera.matrix,
+        }
+        if has_pose:
+            arrays["world_from_camera"] = view.odom_from_camera
+        if view.sky is not None:
+            arrays["sky"] = view.sky
+        np.savez_compressed(self._folder / camera / f"{stamp_ns:019d}.npz", **arrays)  # type: ignore[arg-type]
+        if not has_pose:
+            return
         self._poses[camera].append((stamp_ns, view.odom_from_camera))
         cloud = organised_cloud(clean_depth(view.depth, view.confidence, KEPT), view.image, view.camera).reshape(-1, 4)
         known = np.flatnonzero(np.isfinite(cloud[:, 2]))

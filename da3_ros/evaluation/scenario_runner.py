@@ -16,12 +16,13 @@ from da3_ros.evaluation.oracle_windows import oracle_engine
 from da3_ros.evaluation.scenarios import Scenario
 from da3_ros.evaluation.scenes import Scene
 from da3_ros.geometry.camera import PinholeCamera
-from da3_ros.geometry.prediction import Prediction, ViewKey
+from da3_ros.geometry.prediction import FULL_EFFORT, Effort, Prediction, ViewKey
 from da3_ros.geometry.rotation import FloatArray
 from da3_ros.inference.oracle import OracleEngine
 from da3_ros.streaming.frame import Frame
-from da3_ros.streaming.pipeline import Pipeline, StreamConfig
+from da3_ros.streaming.pipeline import Pipeline
 from da3_ros.streaming.results import WindowResult
+from da3_ros.streaming.stream_config import StreamConfig
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,8 +98,10 @@ class _Recording:
         cameras: Sequence[PinholeCamera | None] | None = None,
         camera_from_world: FloatArray | None = None,
         keys: Sequence[ViewKey] | None = None,
+        *,
+        effort: Effort = FULL_EFFORT,
     ) -> Prediction:
-        self.predictions.append(self._oracle.estimate(images, cameras, camera_from_world, keys))
+        self.predictions.append(self._oracle.estimate(images, cameras, camera_from_world, keys, effort=effort))
         return self.predictions[-1]
 
 

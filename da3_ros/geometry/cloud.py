@@ -60,6 +60,16 @@ def clean_depth(depth: DepthArray, confidence: DepthArray, kept: DepthFilter) ->
     return np.where(good, depth, np.float32(np.nan))
 
 
+def beyond_sky(depth: DepthArray, sky: npt.NDArray[np.bool_] | None) -> DepthArray:
+    """Depth with +Inf in the sky, which REP-117 has for what is too far to be measured.
+
+    Args:
+        depth: (H, W) NaN where unknown.
+        sky: (H, W); None when it is not known, and then nothing changes.
+    """
+    return depth if sky is None else np.where(sky, np.float32(np.inf), depth)
+
+
 def organised_cloud(depth: DepthArray, image: npt.NDArray[np.uint8], camera: PinholeCamera) -> DepthArray:
     """Lift every pixel to a coloured point in the camera's optical frame.
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,22 @@ import numpy.typing as npt
 
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.rotation import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What an engine is asked to save memory by, for one window.
+
+    Attributes:
+        half_chunks: let the heads take half as many views at a time: the same answer, a little later.
+        half_resolution: look at images of half the side: a coarser answer of another size.
+    """
+
+    half_chunks: bool = False
+    half_resolution: bool = False
+
+
+FULL_EFFORT = Effort()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +41,10 @@ class Prediction:
         window_from_camera: (V, 4, 4) float64 rigid, optical frames, translation in window units.
         cameras: V cameras of exactly these (H, W) images: calibrated where a calibration was given, else predicted.
         predicted_cameras: V cameras as the engine sees them, whatever was given.
+        sky: (V, H, W) where a view shows the sky, and depth is NaN; None from an engine that does not know the sky.
+        metres_per_unit: what the engine itself says that the window's unit is; NaN where it does not know.
+        has_poses: False from an engine that sees each view by itself: `window_from_camera` is then the identity and
+            means nothing, and the views have no unit in common unless `metres_per_unit` gives them one.
     """
 
     images: npt.NDArray[np.uint8]
@@ -32,12 +53,23 @@ class Prediction:
     window_from_camera: FloatArray
     cameras: tuple[PinholeCamera, ...]
     predicted_cameras: tuple[PinholeCamera, ...]
+    sky: npt.NDArray[np.bool_] | None = None
+    metres_per_unit: float = math.nan
+    has_poses: bool = True
 
     def __post_init__(self) -> None:
         views = len(self.depth)
         lengths = (len(self.images), len(self.confidence), len(self.window_from_camera), len(self.cameras))
         if any(length != views for length in (*lengths, len(self.predicted_cameras))):
             raise ValueError(f"a Prediction of {views} depth images has parts of other lengths: {lengths}")
+        if not (math.isnan(self.metres_per_unit) or 0 < self.metres_per_unit < math.inf):
+            raise ValueError(f"metres_per_unit must be finite and above zero, or NaN, not {self.metres_per_unit}")
+        if self.sky is None:
+            return
+        if self.sky.shape != self.depth.shape:
+            raise ValueError(f"a sky mask {self.sky.shape} does not belong to depth {self.depth.shape}")
+        if not np.isnan(self.depth[self.sky]).all():
+            raise ValueError("depth must be NaN wherever a view shows the sky")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,6 +1,6 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every engine offers, and the one way in which it fails."""
+"""What every engine offers, and how it fails."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from da3_ros.geometry.camera import PinholeCamera
-from da3_ros.geometry.prediction import Prediction, ViewKey
+from da3_ros.geometry.prediction import FULL_EFFORT, Effort, Prediction, ViewKey
 
 Image = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 
 
 class EngineError(RuntimeError):
     """The engine could not answer for these views; the next call may well succeed."""
+
+
+class OutOfMemory(EngineError, MemoryError):  # noqa: N818  # named as PyTorch's and Python's own
+    """There is not enough memory for these views: fewer or smaller ones may do."""
 
 
 class Engine(Protocol):
@@ -29,6 +33,8 @@ class Engine(Protocol):
         cameras: Sequence[PinholeCamera | None] | None = None,
         camera_from_world: npt.ArrayLike | None = None,
         keys: Sequence[ViewKey] | None = None,
+        *,
+        effort: Effort = FULL_EFFORT,
     ) -> Prediction:
         """Predict depth and cameras of all views together.
 
@@ -38,13 +44,14 @@ class Engine(Protocol):
             camera_from_world: (V, 4, 4) known rigid poses, optical frames, any unit, that guide the prediction. They
                 need every view's calibration. The prediction is still in its own gauge.
             keys: identities of the views.
+            effort: how to save memory; without a network there is nothing to save.
 
         Returns:
             The prediction, in the window's own gauge.
 
         Raises:
             ValueError: when an argument is malformed; the message names the view.
-            EngineError: when the engine fails on well-formed arguments.
+            EngineError: when the engine fails on well-formed arguments; `OutOfMemory` when less effort may succeed.
         """
         ...
 

@@ -4,35 +4,36 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from da3_ros.geometry.camera import PinholeCamera
-from da3_ros.geometry.errors import DegenerateGeometryError
-from da3_ros.geometry.prediction import Prediction, ViewKey
-from da3_ros.geometry.rays import camera_from_rays
+from da3_ros.geometry.prediction import FULL_EFFORT, Effort, Prediction, ViewKey
 from da3_ros.inference.device import resolve_cpu_threads
-from da3_ros.inference.engine import EngineError, Image, check_keys
-from da3_ros.inference.network_cameras import (
-    camera_from_network_intrinsics,
-    check_known_poses,
-    network_intrinsics_from_camera,
-    window_from_camera_of_network,
-)
-from da3_ros.inference.preprocess import Preprocessor, ProcessedViews
+from da3_ros.inference.engine import Image, OutOfMemory, check_keys
+from da3_ros.inference.feature_cache import FeatureCache, ImageIdentities
+from da3_ros.inference.network_cameras import check_known_poses, network_intrinsics_from_camera
+from da3_ros.inference.network_prediction import NetworkArrays, prediction_from_network
+from da3_ros.inference.peak_memory import MemoryOfCall, check_fits, half_at_once, limit_cuda_memory, weight_bytes
+from da3_ros.inference.precision import resolve_precision, set_precision
+from da3_ros.inference.preprocess import PATCH_SIZE_PX, Preprocessor, ProcessedViews
 from da3_ros.model.camera_token import normalise_cameras
+from da3_ros.model.config import NestedConfig
+from da3_ros.model.heads import VIEWS_AT_ONCE
+from da3_ros.model.nested import NestedNetwork, NestedOutput
 from da3_ros.model.network import Da3Network, NetworkOutput
 from da3_ros.model.reference_view import check_strategy
 
 POSE_SOURCES = ("camera_head", "rays")
+CPU_VIEWS_AT_ONCE = 2
 
-_log = logging.getLogger(__name__)
-_WARN_PERIOD_S = 30.0
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -45,39 +46,65 @@ class DepthEstimator:
 
     def __init__(
         self,
-        network: Da3Network,
+        network: Da3Network | NestedNetwork,
         device: torch.device,
         *,
         process_resolution: int = 504,
         reference_view: str = "saddle_balanced",
         pose_source: str = "camera_head",
         cpu_threads: int = 0,
+        precision: str = "fp32",
+        head_precision: str = "fp32",
+        cache_mb: int = 256,
+        compile: bool = False,
+        max_memory_mb: int = 0,
     ) -> None:
         """Take a network with its weights, and move it to the device.
 
         Args:
-            network: in float32.
+            network: in float32; its weights change to the precision that is asked for.
             device: where it shall run.
             process_resolution: pixels of the longest side that the network sees.
             reference_view: how the network chooses its reference view; a name in `reference_view.STRATEGIES`.
             pose_source: where cameras and their poses come from: `camera_head`, or `rays`, which costs the ray branch
                 and finds principal points too. A view whose rays agree on no camera keeps that of the camera head.
             cpu_threads: threads of one call on the CPU; 0 leaves a core to the rest of the process.
+            precision: of the transformer blocks; a name in `precision.PRECISIONS`.
+            head_precision: of the dense heads.
+            cache_mb: memory for what is known of images from earlier calls; see `feature_cache`. 0 keeps nothing.
+            compile: let `torch.compile` make kernels for each number of views and image size; the first call of each
+                takes long, and on the CPU it needs a C++ compiler.
+            max_memory_mb: what weights and a call may take; see `peak_memory`. 0 allows all.
 
         Raises:
             ValueError: when an argument is out of its range.
-            EngineError: when the device has not enough memory for the weights.
+            OutOfMemory: when the device has not enough memory for the weights.
         """
         check_strategy(reference_view)
         if pose_source not in POSE_SOURCES:
             raise ValueError(f"pose_source '{pose_source}' is not one of {', '.join(POSE_SOURCES)}")
+        dtypes = (resolve_precision(precision, device), resolve_precision(head_precision, device))
         self.device = device
-        self._preprocessor = Preprocessor(process_resolution)
+        self._cache, self._identities = FeatureCache(cache_mb * 2**20), ImageIdentities()
+        self._preprocessor = Preprocessor(process_resolution, self._cache)
+        self._half_preprocessor = Preprocessor(max(process_resolution // 2, PATCH_SIZE_PX), self._cache)
+        self._max_memory_mb = max_memory_mb
+        limit_cuda_memory(device, max_memory_mb)
         self._reference_view = reference_view
         self._want_rays = pose_source == "rays"
         self._cpu_threads = resolve_cpu_threads(cpu_threads)
-        with _memory_shortage_told(f"{device} has not enough memory for the weights: use a smaller model"):
+        with memory_shortage_told(f"{device} has not enough memory for the weights: use a smaller model"):
+            set_precision(network, *dtypes)
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # unknown to torch's types
             self._network = network.to(device).eval()
+        self._views_at_once = CPU_VIEWS_AT_ONCE if device.type == "cpu" else VIEWS_AT_ONCE
+        self._encode: Callable[..., Any] = network.encode
+        self._relate: Callable[..., Any] = network.relate
+        if compile:
+            # CUDA graphs write to the same place again at every call: not for features, which are kept.
+            mode = "reduce-overhead" if device.type == "cuda" else "default"
+            self._encode = torch.compile(network.encode, fullgraph=True, dynamic=False)
+            self._relate = torch.compile(network.relate, fullgraph=True, dynamic=False, mode=mode)
 
     def estimate(
         self,
@@ -85,18 +112,34 @@ class DepthEstimator:
         cameras: Sequence[PinholeCamera | None] | None = None,
         camera_from_world: npt.ArrayLike | None = None,
         keys: Sequence[ViewKey] | None = None,
+        *,
+        effort: Effort = FULL_EFFORT,
     ) -> Prediction:
         """See `Engine.estimate`. Depth is NaN where rectification found no source pixel."""
-        views = self._preprocessor.process(images, cameras)
-        known_poses = check_known_poses(camera_from_world, cameras, len(images))
         check_keys(keys, len(images))
-        return _prediction(views, self._run(views, known_poses))
+        known_poses = check_known_poses(camera_from_world, cameras, len(images))
+        identities = None
+        if keys is not None and self._cache.max_bytes:
+            identities = [self._identities.of(*one) for one in zip(keys, images, strict=True)]
+        preprocessor = self._half_preprocessor if effort.half_resolution else self._preprocessor
+        views = preprocessor.process(images, cameras, identities)
+        return prediction_from_network(views, _as_arrays(self.answer(views, known_poses, effort)))
 
     def warm_up(self, views: int, size: tuple[int, int]) -> None:
         """See `Engine.warm_up`."""
         self.estimate([np.zeros((*size, 3), dtype=np.uint8)] * views)
 
-    def _run(self, views: ProcessedViews, known_poses: npt.NDArray[np.floating] | None) -> NetworkOutput:
+    def answer(
+        self,
+        views: ProcessedViews,
+        known_poses: npt.NDArray[np.floating] | None = None,
+        effort: Effort = FULL_EFFORT,
+    ) -> NetworkOutput | NestedOutput:
+        """What the network says of processed views, on its device.
+
+        Raises:
+            OutOfMemory: when there is not enough.
+        """
         # PyTorch keeps the number of threads per calling thread: it must be set by the one that computes.
         if self.device.type == "cpu" and torch.get_num_threads() != self._cpu_threads:
             torch.set_num_threads(self._cpu_threads)
@@ -105,13 +148,62 @@ class DepthEstimator:
             f"{self.device} has not enough memory for {count} views of {height}x{width}: "
             "use a smaller window or process resolution"
         )
-        with torch.inference_mode(), _memory_shortage_told(shortage):
-            return self._network(
-                network_input(views.images, self.device),
-                *self._known_cameras(views, known_poses),
-                want_rays=self._want_rays,
-                reference_view=self._reference_view,
-            )
+        views_at_once = half_at_once(self._views_at_once, count) if effort.half_chunks else self._views_at_once
+        poses, intrinsics = self._known_cameras(views, known_poses)
+        try:
+            self._check_fits(count, (height, width), views_at_once)
+            with torch.inference_mode(), memory_shortage_told(shortage):
+                return self._relate(
+                    self._encoded(views),
+                    batch=1,
+                    camera_from_world=poses,
+                    intrinsics=intrinsics,
+                    want_rays=self._want_rays,
+                    reference_view=self._reference_view,
+                    views_at_once=views_at_once,
+                )
+        except OutOfMemory:
+            self._cache.clear()  # the next attempt needs the room more
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            raise
+
+    def _check_fits(self, count: int, size: tuple[int, int], views_at_once: int) -> None:
+        """Refuse a call on the CPU that would take more than it may."""
+        if not self._max_memory_mb or self.device.type != "cpu":
+            return
+        config = self._network.config
+        call = MemoryOfCall(
+            config=config.any_view if isinstance(config, NestedConfig) else config,
+            weight_bytes=weight_bytes(self._network),
+            views=count,
+            size=size,
+            views_at_once=views_at_once,
+            want_rays=self._want_rays,
+            kept_bytes=self._cache.size_bytes,
+        )
+        check_fits(call, self._max_memory_mb)
+
+    def _encoded(self, views: ProcessedViews) -> Any:
+        """Features of single images; only those that are new go through the network.
+
+        On the CPU one at a time, which costs nothing: then an answer does not depend, not by a rounding, on which
+        images came together and which were remembered. A GPU needs them together to be busy.
+        """
+        keys = [("features", identity) for identity in views.identities]
+        parts: dict[int, Any] = {}
+        for view, key in enumerate(keys):
+            if (found := self._cache.get(key)) is not None:
+                parts[view] = found
+        new = [view for view in range(len(views.images)) if view not in parts]
+        at_once = 1 if self.device.type == "cpu" else max(len(new), 1)
+        for chunk in (new[begin : begin + at_once] for begin in range(0, len(new), at_once)):
+            features = self._encode(network_input(views.images[chunk], self.device)[0])
+            for view, part in zip(chunk, features.apart(), strict=True):
+                parts[view] = part
+                if keys:
+                    self._cache.put(keys[view], part, part.size_bytes)
+        return parts[0].joined([parts[view] for view in range(len(views.images))])
 
     def _known_cameras(
         self, views: ProcessedViews, known_poses: npt.NDArray[np.floating] | None
@@ -131,59 +223,47 @@ def network_input(images: npt.NDArray[np.uint8], device: torch.device) -> torch.
 
     Args:
         images: (V, h, w, 3) uint8 RGB.
-        device: where the tensor shall be; bytes travel there, a quarter of the floats.
+        device: where the tensor shall be; bytes travel there, a quarter of the floats, and nobody waits for them.
 
     Returns:
         (1, V, 3, h, w) float32.
     """
-    mean = torch.tensor(_IMAGENET_MEAN, device=device).view(3, 1, 1)
-    std = torch.tensor(_IMAGENET_STD, device=device).view(3, 1, 1)
-    pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)  # (V, h, w, 3) -> (V, 3, h, w)
-    tensor = torch.empty(pixels.shape, dtype=torch.float32, device=device).copy_(pixels)
+    pixels = torch.from_numpy(images)
+    if device.type == "cuda":
+        pixels = pixels.pin_memory()
+    return normalised(pixels.to(device, non_blocking=True))
+
+
+def normalised(pixels: torch.Tensor) -> torch.Tensor:
+    """(V, h, w, 3) uint8 pixels as the network takes them, (1, V, 3, h, w) float32; see `network_input`."""
+    mean = torch.tensor(_IMAGENET_MEAN, device=pixels.device).view(3, 1, 1)
+    std = torch.tensor(_IMAGENET_STD, device=pixels.device).view(3, 1, 1)
+    pixels = pixels.permute(0, 3, 1, 2)  # (V, h, w, 3) -> (V, 3, h, w)
+    tensor = torch.empty(pixels.shape, dtype=torch.float32, device=pixels.device).copy_(pixels)
     return tensor.mul_(1 / (255 * std)).sub_(mean / std)[None]
 
 
-def _prediction(views: ProcessedViews, output: NetworkOutput) -> Prediction:
-    depth, confidence = _per_view("depth", output.depth), _per_view("confidence", output.confidence)
-    size = (views.images.shape[1], views.images.shape[2])
-    window_from_camera = window_from_camera_of_network(_per_view("pose", output.camera_from_world))
-    predicted = [camera_from_network_intrinsics(matrix, size) for matrix in _per_view("K", output.intrinsics)]
-    if output.ray is not None and output.ray_confidence is not None:
-        rays = zip(_per_view("ray", output.ray), _per_view("ray confidence", output.ray_confidence), strict=True)
-        for view, ray_map in enumerate(rays):
-            try:
-                found = camera_from_rays(*ray_map)
-            except DegenerateGeometryError as error:
-                once = {"throttle_key": f"rays/{view}", "throttle_period_s": _WARN_PERIOD_S}
-                _log.warning("view %d: %s; its camera is that of the camera head", view, error, extra=once)
-                continue
-            window_from_camera[view] = found.window_from_camera
-            predicted[view] = found.camera.resized(size)  # the ray map spans the image
-    return Prediction(
-        images=views.images,
-        depth=np.where(views.valid, depth, np.float32(np.nan)),
-        confidence=np.where(views.valid, confidence, np.float32(1.0)),
-        window_from_camera=window_from_camera,
-        cameras=tuple(given or found for given, found in zip(views.cameras, predicted, strict=True)),
-        predicted_cameras=tuple(predicted),
-    )
-
-
-def _per_view(name: str, output: torch.Tensor) -> npt.NDArray[np.float32]:
-    """(V, ...) of the one window in (1, V, ...); EngineError when it is not finite."""
-    array: npt.NDArray[np.float32] = output[0].float().cpu().numpy()
-    finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
-    if not finite.all():
-        raise EngineError(f"the network's {name} of view {int(np.argmin(finite))} holds a NaN or infinity")
-    return array
+def _as_arrays(output: NetworkOutput | NestedOutput) -> NetworkArrays:
+    """The one window in (1, V, ...) tensors; all of them travel together, and are waited for once."""
+    moved = {
+        field.name: tensor[0].to("cpu", non_blocking=True)
+        for field in fields(output)
+        if (tensor := getattr(output, field.name)) is not None
+    }
+    if output.depth.is_cuda:
+        torch.cuda.synchronize(output.depth.device)
+    # Of a nested network the unit is the metre, wherever its metric half has seen enough to say so.
+    is_metric = math.isfinite(moved.pop("scale", math.nan))
+    arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in moved.items()}
+    return NetworkArrays(**arrays, metres_per_unit=1.0 if is_metric else math.nan)
 
 
 @contextmanager
-def _memory_shortage_told(message: str) -> Iterator[None]:
-    """Turn a shortage of memory into an EngineError. PyTorch has a type for the GPU's; the CPU's it says in words."""
+def memory_shortage_told(message: str) -> Iterator[None]:
+    """Turn a shortage of memory into OutOfMemory. PyTorch has a type for the GPU's; the CPU's it says in words."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error):
-            raise EngineError(message) from error
+            raise OutOfMemory(message) from error
         raise

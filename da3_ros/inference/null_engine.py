@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from da3_ros.geometry.camera import PinholeCamera
-from da3_ros.geometry.prediction import Prediction, ViewKey
+from da3_ros.geometry.prediction import FULL_EFFORT, Effort, Prediction, ViewKey
 from da3_ros.inference.engine import Image, check_keys
 from da3_ros.inference.network_cameras import check_known_poses
 from da3_ros.inference.preprocess import Preprocessor
@@ -33,8 +33,10 @@ class NullEngine:
         cameras: Sequence[PinholeCamera | None] | None = None,
         camera_from_world: npt.ArrayLike | None = None,
         keys: Sequence[ViewKey] | None = None,
+        *,
+        effort: Effort = FULL_EFFORT,
     ) -> Prediction:
-        """See `Engine.estimate`; known poses and keys are checked and not used."""
+        """See `Engine.estimate`; known poses and keys are checked and not used, `effort` changes nothing."""
         check_keys(keys, len(images))
         check_known_poses(camera_from_world, cameras, len(images))
         views = self._preprocessor.process(images, cameras)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from da3_ros.geometry.camera import PinholeCamera
-from da3_ros.geometry.prediction import Prediction, ViewKey, ViewTruth
+from da3_ros.geometry.prediction import FULL_EFFORT, Effort, Prediction, ViewKey, ViewTruth
 from da3_ros.geometry.rotation import FloatArray
 from da3_ros.geometry.sim3 import Sim3
 from da3_ros.inference.depth_sampling import sample_depth
@@ -109,8 +109,10 @@ class OracleEngine:
         cameras: Sequence[PinholeCamera | None] | None = None,
         camera_from_world: npt.ArrayLike | None = None,
         keys: Sequence[ViewKey] | None = None,
+        *,
+        effort: Effort = FULL_EFFORT,
     ) -> Prediction:
-        """See `Engine.estimate`; known poses are checked and not used.
+        """See `Engine.estimate`; known poses are checked and not used, `effort` changes nothing.
 
         Raises:
             ValueError: also without keys.

@@ -9,7 +9,7 @@ resolution, then each side to the nearest multiple of the patch size, each step 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from da3_ros.geometry.camera import PinholeCamera, distort
 from da3_ros.geometry.rotation import FloatArray
 from da3_ros.inference.engine import Image
+from da3_ros.inference.feature_cache import FeatureCache, ImageIdentity
 from da3_ros.inference.rectification import Rectification, rectification_of
 
 PATCH_SIZE_PX = 14
@@ -37,6 +38,7 @@ class ProcessedViews:
         source_cameras: V cameras of the source images, as given.
         source_from_processed: (V, 3, 3) float64 affine maps of homogeneous pixels (u, v, 1), centres at integers, to
             the source image; for a distorted camera to its rectified image of source size (see `source_pixels`).
+        identities: of these images, equal only where the pixels are equal; empty when the source images had none.
     """
 
     images: npt.NDArray[np.uint8]
@@ -44,6 +46,7 @@ class ProcessedViews:
     cameras: tuple[PinholeCamera | None, ...]
     source_cameras: tuple[PinholeCamera | None, ...]
     source_from_processed: FloatArray
+    identities: tuple[Hashable, ...] = ()
 
     def source_pixels(self, view: int, pixels: npt.ArrayLike) -> FloatArray:
         """Where pixels of one processed view lie in its source image, lens distortion included.
@@ -65,15 +68,26 @@ class ProcessedViews:
 
 
 class Preprocessor:
-    """Rectifies and resizes the views of a window; remembers the rectification of the cameras seen last."""
+    """Rectifies and resizes the views of a window; remembers the rectification of the cameras seen last.
 
-    def __init__(self, process_resolution: int = 504) -> None:
+    Args:
+        process_resolution: pixels of the longest side after resizing.
+        cache: keeps processed images that have an identity; None for none.
+    """
+
+    def __init__(self, process_resolution: int = 504, cache: FeatureCache | None = None) -> None:
         if process_resolution < PATCH_SIZE_PX:
             raise ValueError(f"process resolution is {process_resolution} px, below one patch of {PATCH_SIZE_PX} px")
         self.process_resolution = process_resolution
+        self._cache = cache
         self._rectifications: OrderedDict[PinholeCamera, Rectification] = OrderedDict()
 
-    def process(self, images: Sequence[Image], cameras: Sequence[PinholeCamera | None] | None = None) -> ProcessedViews:
+    def process(
+        self,
+        images: Sequence[Image],
+        cameras: Sequence[PinholeCamera | None] | None = None,
+        identities: Sequence[ImageIdentity] | None = None,
+    ) -> ProcessedViews:
         """Bring images of any sizes to the one size that the network sees.
 
         Where the resized images differ in size, all are cropped about their middles to the smallest height and width.
@@ -81,6 +95,7 @@ class Preprocessor:
         Args:
             images: V images (H, W, 3) uint8 RGB.
             cameras: their calibration, None where there is none.
+            identities: of the images, for the cache; None without.
 
         Raises:
             ValueError: when an image or its camera is malformed; the message names the view.
@@ -89,15 +104,13 @@ class Preprocessor:
         _check_views(images, given)
         steps = [_resize_steps(view, image.shape, self.process_resolution) for view, image in enumerate(images)]
         size = (min(step[-1][0] for step in steps), min(step[-1][1] for step in steps))
+        keys: list[Hashable] = []
+        if identities is not None:
+            keys = [(*one, size) for one in zip(identities, given, steps, strict=True)]
         pixels = np.empty((len(images), *size, 3), dtype=np.uint8)
         valid = np.ones((len(images), *size), dtype=np.bool_)
         for view, (image, camera) in enumerate(zip(images, given, strict=True)):
-            source = np.ascontiguousarray(image)
-            if camera is not None and camera.is_distorted:
-                rectification = self._rectification(camera, steps[view])
-                source = rectification.apply(source)
-                valid[view] = _middle(rectification.valid, size)
-            pixels[view] = _middle(_resized(source, steps[view]), size)
+            pixels[view], valid[view] = self._remembered(keys[view] if keys else None, image, camera, steps[view], size)
         resized = [step[-1] for step in steps]
         return ProcessedViews(
             images=pixels,
@@ -110,7 +123,38 @@ class Preprocessor:
             source_from_processed=np.stack(
                 [_source_from_processed(image.shape, whole, size) for image, whole in zip(images, resized, strict=True)]
             ),
+            identities=tuple(keys),
         )
+
+    def _remembered(
+        self,
+        key: Hashable | None,
+        image: Image,
+        camera: PinholeCamera | None,
+        steps: tuple[tuple[int, int], ...],
+        size: tuple[int, int],
+    ) -> tuple[Image, npt.NDArray[np.bool_]]:
+        """One processed image and its mask, from the cache if it is there."""
+        if key is None or self._cache is None:
+            return self._one(image, camera, steps, size)
+        found: tuple[Image, npt.NDArray[np.bool_]] | None = self._cache.get(("pixels", key))
+        if found is None:
+            pixels, valid = self._one(image, camera, steps, size)
+            found = (pixels.copy(), valid)  # may be the caller's own array, which need not stay as it is
+            self._cache.put(("pixels", key), found, found[0].nbytes + found[1].nbytes)
+        return found
+
+    def _one(
+        self, image: Image, camera: PinholeCamera | None, steps: tuple[tuple[int, int], ...], size: tuple[int, int]
+    ) -> tuple[Image, npt.NDArray[np.bool_]]:
+        """One image, rectified, resized and cropped, and where it has something to show."""
+        source = np.ascontiguousarray(image)
+        valid = np.ones(size, dtype=np.bool_)
+        if camera is not None and camera.is_distorted:
+            rectification = self._rectification(camera, steps)
+            source = rectification.apply(source)
+            valid = _middle(rectification.valid, size)
+        return _middle(_resized(source, steps), size), valid
 
     def _rectification(self, camera: PinholeCamera, steps: tuple[tuple[int, int], ...]) -> Rectification:
         found = self._rectifications.pop(camera, None) or rectification_of(camera, steps)

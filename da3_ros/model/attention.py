@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from da3_ros.model.kernels import Linear, attend
+
 Rotary = Callable[[Tensor], Tensor]
 
 
@@ -17,10 +19,10 @@ class Attention(nn.Module):
     def __init__(self, dim: int, heads: int, *, qk_norm: bool = False) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(dim, 3 * dim)
+        self.qkv = Linear(dim, 3 * dim)
         self.q_norm = nn.LayerNorm(dim // heads) if qk_norm else nn.Identity()
         self.k_norm = nn.LayerNorm(dim // heads) if qk_norm else nn.Identity()
-        self.projection = nn.Linear(dim, dim)
+        self.projection = Linear(dim, dim)
 
     def forward(self, x: Tensor, rotary: Rotary | None = None) -> Tensor:
         """Attend within each of N sequences.
@@ -37,5 +39,4 @@ class Attention(nn.Module):
         q, k = self.q_norm(q), self.k_norm(k)
         if rotary is not None:
             q, k = rotary(q), rotary(k)
-        x = nn.functional.scaled_dot_product_attention(q, k, v)
-        return self.projection(x.transpose(1, 2).flatten(2))  # (N, heads, T, D/heads) -> (N, T, D)
+        return self.projection(attend(q, k, v))

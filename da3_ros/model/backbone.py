@@ -22,6 +22,7 @@ next call.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -48,14 +49,32 @@ class ViewTokens:
     class_tokens: Tensor
     grid: tuple[int, int]
 
+    @staticmethod
+    def joined(parts: Sequence[ViewTokens]) -> ViewTokens:
+        """Images that were encoded apart, as if they had been encoded together."""
+        tokens = torch.cat([part.tokens for part in parts])
+        return ViewTokens(tokens, torch.cat([part.class_tokens for part in parts]), parts[0].grid)
+
+    def apart(self) -> tuple[ViewTokens, ...]:
+        """One for each image, to be kept alone."""
+        if len(self.tokens) == 1:
+            return (self,)
+        images = zip(self.tokens.split(1), self.class_tokens.split(1), strict=True)
+        return tuple(ViewTokens(tokens.clone(), class_token.clone(), self.grid) for tokens, class_token in images)
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes to keep this."""
+        return self.tokens.nbytes + self.class_tokens.nbytes
+
 
 @dataclass(frozen=True, slots=True)
 class Tap:
     """One tapped block, views in their original order.
 
     Attributes:
-        patches: (B, V, h*w, 2*D) patch features for the head.
-        camera_tokens: (B, V, 2*D), not normed.
+        patches: (B, V, h*w, 2*D) patch features for the head, float32.
+        camera_tokens: (B, V, 2*D), not normed, float32.
     """
 
     patches: Tensor
@@ -94,7 +113,7 @@ class Backbone(nn.Module):
             The four taps, shallow to deep.
         """
         views = self.encode_views(images.flatten(0, 1))
-        return self.relate_views(views, len(images), camera_tokens, reference_view)
+        return tuple(self.relate_views(views, len(images), camera_tokens, reference_view))
 
     def encode_views(self, images: Tensor) -> ViewTokens:
         """Run the patch embedding and the blocks before the alternation on (N, 3, H, W) images."""
@@ -103,12 +122,26 @@ class Backbone(nn.Module):
         for block in blocks:
             x = block(x)
         grid = (images.shape[-2] // PATCH_SIZE, images.shape[-1] // PATCH_SIZE)
-        return ViewTokens(last(x), x[:, 0], grid)
+        return ViewTokens(last(x), x[:, 0].clone(), grid)  # a part of x would keep all of it alive
 
     def relate_views(
-        self, views: ViewTokens, batch: int, camera_tokens: Tensor | None, reference_view: str
-    ) -> tuple[Tap, ...]:
-        """Run the alternating blocks on the B*V images that `encode_views` has seen; see `forward`."""
+        self,
+        views: ViewTokens,
+        batch: int,
+        camera_tokens: Tensor | None,
+        reference_view: str,
+    ) -> Iterator[Tap]:
+        """Run the alternating blocks on the B*V images that `encode_views` has seen; see `forward`.
+
+        Args:
+            views: of all images, batch item by batch item.
+            batch: B.
+            camera_tokens: (B, V, D) or None.
+            reference_view: strategy.
+
+        Yields:
+            The four taps, shallow to deep, each as soon as its block has run: drop one before asking for the next.
+        """
         x = views.tokens.unflatten(0, (batch, -1))  # (B, V, T, D)
         order = None
         if camera_tokens is None:
@@ -116,7 +149,8 @@ class Backbone(nn.Module):
             x = order.apply(x) if order else x
             camera_tokens = self._learned_camera_tokens(x)
         x = torch.cat((camera_tokens[:, :, None].to(x.dtype), x[:, :, 1:]), dim=2)
-        return self._alternate(x, views.grid, order)
+        for local, related in self._alternate(x, views.grid):
+            yield self._tap(local, related, order)
 
     def _choose_order(self, class_tokens: Tensor, reference_view: str) -> ViewOrder | None:
         if class_tokens.shape[1] < MIN_VIEWS:
@@ -129,12 +163,12 @@ class Backbone(nn.Module):
         reference, other = self.camera_token.split(1, dim=1)
         return torch.cat((reference.expand(B, 1, -1), other.expand(B, V - 1, -1)), dim=1)
 
-    def _alternate(self, x: Tensor, grid: tuple[int, int], order: ViewOrder | None) -> tuple[Tap, ...]:
-        config, (B, V, T) = self.config, x.shape[:3]
+    def _alternate(self, x: Tensor, grid: tuple[int, int]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Outputs (B, V, T, D) of the last block within views and of the tapped block, for every tap."""
+        config, (V, T) = self.config, x.shape[1:3]
         head_dim = config.dim // config.heads
         within_view = local_rotary(*grid, head_dim, x.device)
         across_views = global_rotary(T, head_dim, x.device)
-        taps = []
         local = x
         for i in range(config.alternation_start, config.depth):
             if config.is_global(i):
@@ -142,14 +176,13 @@ class Backbone(nn.Module):
                 x = self.blocks[i](x.flatten(1, 2), across_views).unflatten(1, (V, T))
             else:
                 # (B, V, T, D) -> (B*V, T, D)
-                x = local = self.blocks[i](x.flatten(0, 1), within_view).unflatten(0, (B, V))
+                x = local = self.blocks[i](x.flatten(0, 1), within_view).unflatten(0, (-1, V))
             if i in config.tapped_blocks:
-                taps.append(self._tap(local, x, order))
-        return tuple(taps)
+                yield local, x
 
     def _tap(self, local: Tensor, x: Tensor, order: ViewOrder | None) -> Tap:
-        patches = torch.cat((local[:, :, 1:], self.norm(x[:, :, 1:])), dim=-1)
         camera_tokens = torch.cat((local[:, :, 0], x[:, :, 0]), dim=-1)
-        if order is None:
-            return Tap(patches, camera_tokens)
-        return Tap(order.undo(patches), order.undo(camera_tokens))
+        if order is not None:
+            camera_tokens = order.undo(camera_tokens)
+            local, x = order.undo(local), order.undo(x)
+        return Tap(torch.cat((local[:, :, 1:], self.norm(x[:, :, 1:])), dim=-1), camera_tokens)

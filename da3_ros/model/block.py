@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from da3_ros.model.attention import Attention, Rotary
+from da3_ros.model.kernels import Linear
 
 
 class Mlp(nn.Module):
@@ -17,8 +18,8 @@ class Mlp(nn.Module):
 
     def __init__(self, dim_in: int, hidden: int, dim_out: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(dim_in, hidden)
-        self.fc2 = nn.Linear(hidden, dim_out)
+        self.fc1 = Linear(dim_in, hidden)
+        self.fc2 = Linear(hidden, dim_out)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., dim_in) -> (..., dim_out)."""
@@ -31,8 +32,8 @@ class SwiGlu(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         hidden = -(-int(4 * dim * 2 / 3) // 8) * 8  # two thirds of 4D, up to a multiple of 8
-        self.gate_and_value = nn.Linear(dim, 2 * hidden)
-        self.output = nn.Linear(hidden, dim)
+        self.gate_and_value = Linear(dim, 2 * hidden)
+        self.output = Linear(hidden, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., D)."""
@@ -41,15 +42,15 @@ class SwiGlu(nn.Module):
 
 
 class LayerScale(nn.Module):
-    """One learned factor per channel."""
+    """Adds a branch to the residual stream, with one learned factor per channel."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.ones(dim))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., D) -> (..., D)."""
-        return x * self.gamma
+    def forward(self, x: Tensor, branch: Tensor) -> Tensor:
+        """`x + gamma * branch`, (..., D); of the type of x when the branch is of lower precision."""
+        return torch.addcmul(x, branch, self.gamma)
 
 
 class Block(nn.Module):
@@ -74,5 +75,5 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, rotary: Rotary | None = None) -> Tensor:
         """(N, T, D) -> (N, T, D); see `Attention.forward` for `rotary`."""
-        x = x + self.scale1(self.attention(self.norm1(x), rotary))
-        return x + self.scale2(self.feed_forward(self.norm2(x)))
+        x = self.scale1(x, self.attention(self.norm1(x), rotary))
+        return self.scale2(x, self.feed_forward(self.norm2(x)))

@@ -101,7 +101,7 @@ def encode_cameras(camera_from_world: Tensor, intrinsics: Tensor, image_size: tu
     """
     world_from_camera = invert_rigid(camera_from_world)
     centre = world_from_camera[..., :3, 3]
-    quat_xyzw = _quaternion_from_matrix(world_from_camera[..., :3, :3])
+    quat_xyzw = quaternion_from_matrix(world_from_camera[..., :3, :3])
     focal_yx = torch.stack((intrinsics[..., 1, 1], intrinsics[..., 0, 0]), dim=-1)
     field_of_view = 2 * torch.atan(intrinsics.new_tensor(image_size) / 2 / focal_yx)
     return torch.cat((centre, quat_xyzw, field_of_view), dim=-1)
@@ -137,7 +137,7 @@ def _matrix_from_quaternion(quat_xyzw: Tensor) -> Tensor:
     return identity + factor[..., None, None] * (w[..., None, None] * cross + cross @ cross)
 
 
-def _quaternion_from_matrix(rotation: Tensor) -> Tensor:
+def quaternion_from_matrix(rotation: Tensor) -> Tensor:
     """Unit quaternions xyzw, w >= 0, of rotation matrices.
 
     For a rotation by q, the matrix `outer` below is 4 q q^T (Bar-Itzhack 2000): each row is q up to a factor, and

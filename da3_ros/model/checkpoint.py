@@ -9,12 +9,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import nn
+from torch import Tensor, nn
 
-from da3_ros.model.upstream_keys import our_name
+from da3_ros.model.upstream_keys import OPTIONAL_HEAD, our_name
 
 _PICKLE_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
-FILE_SUFFIXES = (".safetensors", *_PICKLE_SUFFIXES)
+FILE_SUFFIXES = (".safetensors", ".onnx", *_PICKLE_SUFFIXES)
 _NAMES_SHOWN = 20
 
 
@@ -26,21 +26,23 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
     """Copy a checkpoint with upstream's tensor names into a network. On an error the network is unchanged.
 
     Args:
-        network: a `Da3Network` of the checkpoint's architecture, on any device, of any floating-point type.
+        network: of the checkpoint's architecture, on any device, of any floating-point type.
         path: a safetensors file.
 
     Raises:
         WeightsError: if the file is missing, unreadable or a pickle, holds a name that is neither mapped nor
-            dropped, lacks a tensor, or has one of another shape.
+            dropped, lacks a tensor, or has one of another shape. The head for Gaussians is dropped where the network
+            is built without it.
     """
     path = Path(path)
     _check_file(path)
     targets = network.state_dict(keep_vars=True)
     try:
         with safe_open(path, framework="pt") as file:
-            sources = _match(file.keys(), targets, path)
-            for ours, theirs in sources.items():
+            sources, unknown = _match(file.keys(), targets)
+            for ours, theirs in sources.items():  # before the names: weights of another size are told by one tensor
                 _check_shape(theirs, tuple(file.get_slice(theirs).get_shape()), tuple(targets[ours].shape), path)
+            _check_complete(unknown, sorted(targets.keys() - sources.keys()), path)
             with torch.no_grad():
                 for ours, theirs in sources.items():
                     targets[ours].copy_(file.get_tensor(theirs))
@@ -55,10 +57,10 @@ def _check_file(path: Path) -> None:
         raise WeightsError(f"weights file {path} does not exist")
 
 
-def _match(names: Iterable[str], targets: Iterable[str], path: Path) -> dict[str, str]:
-    """Our name -> upstream name, for every tensor of the network."""
-    wanted = set(targets)
-    sources: dict[str, str] = {}
+def _match(names: Iterable[str], wanted: dict[str, Tensor]) -> tuple[dict[str, str], list[str]]:
+    """Our name -> upstream name for every tensor that both have, in the network's order; names that mean nothing."""
+    takes_optional_head = any(OPTIONAL_HEAD in name for name in wanted)
+    found: dict[str, str] = {}
     unknown = []
     for theirs in names:
         try:
@@ -67,13 +69,15 @@ def _match(names: Iterable[str], targets: Iterable[str], path: Path) -> dict[str
             unknown.append(theirs)
             continue
         if ours in wanted:
-            sources[ours] = theirs
-        elif ours is not None:
+            found[ours] = theirs
+        elif ours is not None and (takes_optional_head or OPTIONAL_HEAD not in ours):
             unknown.append(theirs)
-    missing = sorted(wanted - sources.keys())
+    return {ours: found[ours] for ours in wanted if ours in found}, unknown
+
+
+def _check_complete(unknown: list[str], missing: list[str], path: Path) -> None:
     if unknown or missing:
         raise WeightsError(f"{path} does not fit this network; unknown: {_list(unknown)}; missing: {_list(missing)}")
-    return sources
 
 
 def _check_shape(name: str, theirs: tuple[int, ...], ours: tuple[int, ...], path: Path) -> None:

@@ -19,17 +19,36 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
+FUSION_STAGES = 4
+
 _POSITION_STRENGTH = 0.1
 _POSITION_BASE = 100.0
 
 
 class Reassemble(nn.Module):
-    """Patch features of four taps to a pyramid of four maps, fine to coarse."""
+    """Patch features of four taps to a pyramid of four maps, fine to coarse.
 
-    def __init__(self, dim: int, features: int, channels: tuple[int, int, int, int]) -> None:
+    Args:
+        dim: channels of a patch feature.
+        features: channels of the pyramid.
+        channels: of its four stages before they are made equal, fine to coarse.
+        normed: patch features pass a layer norm first.
+        positioned: maps get image positions.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        features: int,
+        channels: tuple[int, int, int, int],
+        *,
+        normed: bool = True,
+        positioned: bool = True,
+    ) -> None:
         super().__init__()
         c0, c1, _, c3 = channels
-        self.norm = nn.LayerNorm(dim)
+        self.positioned = positioned
+        self.norm = nn.LayerNorm(dim) if normed else nn.Identity()
         self.projections = nn.ModuleList(nn.Conv2d(dim, c, kernel_size=1) for c in channels)
         self.resizes = nn.ModuleList(
             (
@@ -40,6 +59,18 @@ class Reassemble(nn.Module):
             )
         )
         self.adapters = nn.ModuleList(nn.Conv2d(c, features, 3, padding=1, bias=False) for c in channels)
+
+    def project(self, stage: int, patches: Tensor, grid: tuple[int, int], aspect: float) -> Tensor:
+        """The first step of one stage: (N, h*w, dim) patch features -> (N, channels, h, w), several times smaller."""
+        projection = self.projections[stage]
+        x = self.norm(patches).unflatten(1, grid).permute(0, 3, 1, 2)  # (N, h*w, dim) -> (N, dim, h, w), channels last
+        x = projection(x.to(projection.weight.dtype))
+        return add_image_positions(x, aspect) if self.positioned else x
+
+    def pyramid(self, projected: Sequence[Tensor]) -> list[Tensor]:
+        """The other steps: what `project` made of the four stages -> four maps, as `forward` returns them."""
+        stages = zip(projected, self.resizes, self.adapters, strict=True)
+        return [adapt(resize(x)) for x, resize, adapt in stages]
 
     def forward(self, taps: Sequence[Tensor], grid: tuple[int, int], aspect: float) -> list[Tensor]:
         """Build the pyramid.
@@ -52,11 +83,7 @@ class Reassemble(nn.Module):
         Returns:
             Maps (N, features, ., .) of 4h x 4w, 2h x 2w, h x w and about h/2 x w/2.
         """
-        pyramid = []
-        for tap, project, resize, adapt in zip(taps, self.projections, self.resizes, self.adapters, strict=True):
-            x = self.norm(tap).transpose(1, 2).unflatten(2, grid)  # (N, h*w, dim) -> (N, dim, h, w)
-            pyramid.append(adapt(resize(add_image_positions(project(x), aspect))))
-        return pyramid
+        return self.pyramid([self.project(stage, tap, grid, aspect) for stage, tap in enumerate(taps)])
 
 
 class ResidualUnit(nn.Module):
@@ -83,8 +110,11 @@ class FusionStage(nn.Module):
 
     def forward(self, level: Tensor, size: tuple[int, int], coarser: Tensor | None = None) -> Tensor:
         """Fuse (N, features, h, w) maps; the result is (N, features, *size)."""
+        dtype = self.projection.weight.dtype
+        level = level.to(dtype)
         if self.lateral is not None:
-            level = coarser + self.lateral(level)
+            assert coarser is not None
+            level = coarser.to(dtype) + self.lateral(level)
         # Trained as resize, then project. A pointwise map commutes with interpolation: four times less work this way.
         return resize(self.projection(self.merged(level)), size)
 
@@ -94,7 +124,9 @@ class Fusion(nn.Module):
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        self.stages = nn.ModuleList(FusionStage(features, has_lateral=i > 0) for i in range(4))  # coarse to fine
+        self.stages = nn.ModuleList(
+            FusionStage(features, has_lateral=i > 0) for i in range(FUSION_STAGES)
+        )  # coarse to fine
 
     def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
         """Maps of `Reassemble`, fine to coarse -> (N, features, 8h, 8w)."""
@@ -122,20 +154,30 @@ def add_image_positions(x: Tensor, aspect: float) -> Tensor:
     """
     C, H, W = x.shape[1:]
     diagonal = math.hypot(aspect, 1.0)
-    x[:, : C // 2] += _axis_sinusoids(W, aspect / diagonal, C // 2, x.device)[:, None, :]
-    x[:, C // 2 :] += _axis_sinusoids(H, 1.0 / diagonal, C // 2, x.device)[:, :, None]
+    x += _axis_sinusoids(W, aspect / diagonal, (0, C), x.device, x.dtype)[:, None, :]
+    x += _axis_sinusoids(H, 1.0 / diagonal, (C // 2, C), x.device, x.dtype)[:, :, None]
     return x
 
 
 @lru_cache(maxsize=64)
-def _axis_sinusoids(n: int, span: float, channels: int, device: torch.device) -> Tensor:
-    """(channels, n) sines, then cosines, of n pixel centres between -span and span."""
+def _axis_sinusoids(n: int, span: float, place: tuple[int, int], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Sines, then cosines, of n pixel centres between -span and span.
+
+    To add whole maps of one type, with their channels last in memory, is ten times as fast on a CPU as to add halves.
+
+    Returns:
+        (C, n); the half of the channels C that begins with the first number of `place` is filled, the other is zero.
+    """
     with torch.inference_mode(False):  # cached: a table made while predicting must also serve training
+        begin, channels = place
+        quarter = channels // 4
         end = span * (n - 1) / n
         positions = torch.linspace(-end, end, n, device=device)
-        frequencies = _POSITION_BASE ** -(torch.arange(channels // 2, device=device) / (channels / 2))
-        angles = frequencies[:, None] * positions
-        return torch.cat((angles.sin(), angles.cos())) * _POSITION_STRENGTH
+        frequencies = _POSITION_BASE ** -(torch.arange(quarter, device=device) / quarter)
+        angles = positions[:, None] * frequencies
+        table = torch.zeros(n, channels, device=device)
+        table[:, begin : begin + 2 * quarter] = torch.cat((angles.sin(), angles.cos()), dim=1) * _POSITION_STRENGTH
+        return table.to(dtype).T
 
 
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:

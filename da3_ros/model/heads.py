@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from da3_ros.model.config import PATCH_SIZE, Da3Config
 from da3_ros.model.dpt import Fusion, Reassemble, add_image_positions, resize
 
-_VIEWS_AT_ONCE = 8  # bounds the memory of the full-size maps; views are independent here
+VIEWS_AT_ONCE = 8
 _HIDDEN = 32
 
 
@@ -41,7 +41,8 @@ class DepthOutput(nn.Module):
         """(N, features, 8h, 8w) -> depth > 0 and confidence > 1, (N, H, W) each."""
         H, W = image_size
         x = add_image_positions(resize(self.neck(x), image_size), W / H)
-        log_depth, log_confidence = self.output(self.hidden(x).relu_()).unbind(1)
+        # Both exponentials would make much of the rounding in a low-precision last layer.
+        log_depth, log_confidence = self.output(self.hidden(x).relu_().float()).unbind(1)
         return log_depth.exp(), log_confidence.exp() + 1
 
 
@@ -61,7 +62,7 @@ class RayOutput(nn.Module):
     def forward(self, x: Tensor, aspect: float) -> tuple[Tensor, Tensor]:
         """(N, features, 8h, 8w) -> rays (N, 8h, 8w, 6), direction then origin, and confidence > 1 (N, 8h, 8w)."""
         x = self.hidden(add_image_positions(self.neck(x), aspect))
-        x = self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).relu_()  # norm over channels
+        x = self.norm(x.permute(0, 2, 3, 1).float()).permute(0, 3, 1, 2).relu_()  # norm over channels
         ray, log_confidence = self.output(x).split((6, 1), dim=1)
         return ray.permute(0, 2, 3, 1), log_confidence.squeeze(1).exp() + 1
 
@@ -78,25 +79,39 @@ class DualDptHead(nn.Module):
         self.ray_fusion = Fusion(features)
         self.ray_output = RayOutput(features)
 
-    def forward(self, taps: Sequence[Tensor], image_size: tuple[int, int], *, want_rays: bool) -> DenseOutput:
+    def project(self, stage: int, patches: Tensor, image_size: tuple[int, int]) -> Tensor:
+        """What the head needs of one tap: (B, V, h*w, 2*D) patch features -> (B, V, channels, h, w), much smaller."""
+        H, W = image_size
+        grid = (H // PATCH_SIZE, W // PATCH_SIZE)
+        return self.reassemble.project(stage, patches.flatten(0, 1), grid, W / H).unflatten(0, patches.shape[:2])
+
+    def forward(
+        self,
+        projected: Sequence[Tensor],
+        image_size: tuple[int, int],
+        *,
+        want_rays: bool,
+        views_at_once: int = VIEWS_AT_ONCE,
+    ) -> DenseOutput:
         """Predict for all views, a few at a time.
 
         Args:
-            taps: four (B, V, h*w, 2*D) patch features, shallow to deep.
+            projected: four (B, V, channels, h, w) maps that `project` made of the taps, shallow to deep.
             image_size: (H, W) = (14*h, 14*w).
             want_rays: run the ray branch too.
+            views_at_once: bounds the memory of the full-size maps; views are independent here.
 
         Returns:
             Depth and confidence (B, V, H, W); rays (B, V, 8h, 8w, 6) and their confidence (B, V, 8h, 8w), or None.
         """
-        chunks = zip(*(tap.flatten(0, 1).split(_VIEWS_AT_ONCE) for tap in taps), strict=True)
+        chunks = zip(*(stage.flatten(0, 1).split(views_at_once) for stage in projected), strict=True)
         parts = [self._predict(chunk, image_size, want_rays) for chunk in chunks]
         fields = (torch.cat(field) for field in zip(*parts, strict=True))  # (B*V, ...) each
-        return DenseOutput(*(field.unflatten(0, taps[0].shape[:2]) for field in fields))
+        return DenseOutput(*(field.unflatten(0, projected[0].shape[:2]) for field in fields))
 
-    def _predict(self, taps: Sequence[Tensor], image_size: tuple[int, int], want_rays: bool) -> tuple[Tensor, ...]:
-        """Fields of `DenseOutput`, in order, for (N, h*w, 2*D) taps."""
+    def _predict(self, projected: Sequence[Tensor], image_size: tuple[int, int], want_rays: bool) -> tuple[Tensor, ...]:
+        """Fields of `DenseOutput`, in order, for (N, channels, h, w) maps."""
         H, W = image_size
-        pyramid = self.reassemble(taps, (H // PATCH_SIZE, W // PATCH_SIZE), W / H)
+        pyramid = self.reassemble.pyramid(projected)
         depth = self.depth_output(self.depth_fusion(pyramid), image_size)
         return (*depth, *self.ray_output(self.ray_fusion(pyramid), W / H)) if want_rays else depth

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from da3_ros.model.backbone import Backbone
+from da3_ros.model.backbone import Backbone, ViewTokens
 from da3_ros.model.camera_token import CameraDecoder, CameraEncoder, decode_cameras
 from da3_ros.model.config import PATCH_SIZE, Da3Config
-from da3_ros.model.heads import DualDptHead
+from da3_ros.model.heads import VIEWS_AT_ONCE, DualDptHead
 from da3_ros.model.reference_view import check_strategy
 
 
@@ -83,31 +83,70 @@ class Da3Network(nn.Module):
         Raises:
             ValueError: on a wrong shape, half a camera, or an unknown strategy.
         """
-        _check_images(images)
+        check_images(images)
         check_strategy(reference_view)
-        _check_cameras(camera_from_world, intrinsics, images.shape[:2])
-        image_size = (images.shape[-2], images.shape[-1])
+        check_cameras(camera_from_world, intrinsics, images.shape[:2])
+        views = self.encode(images.flatten(0, 1))
+        return self.relate(views, len(images), camera_from_world, intrinsics, want_rays, reference_view)
 
+    def encode(self, images: Tensor) -> ViewTokens:
+        """All of `forward` that sees one image at a time; what it says of an image may be kept and used again.
+
+        Args:
+            images: (N, 3, H, W), as in `forward`.
+        """
+        return self.backbone.encode_views(images)
+
+    def relate(
+        self,
+        views: ViewTokens,
+        batch: int,
+        camera_from_world: Tensor | None = None,
+        intrinsics: Tensor | None = None,
+        want_rays: bool = False,
+        reference_view: str = "saddle_balanced",
+        views_at_once: int = VIEWS_AT_ONCE,
+    ) -> NetworkOutput:
+        """All of `forward` that looks across views, for images that `encode` has seen.
+
+        Args:
+            views: tokens of B*V images, window by window.
+            batch: B.
+            camera_from_world: as in `forward`.
+            intrinsics: as in `forward`.
+            want_rays: as in `forward`.
+            reference_view: as in `forward`.
+            views_at_once: views that pass through the head together, which bounds its memory.
+
+        Returns:
+            The prediction.
+        """
+        device, image_size = views.tokens.device, (PATCH_SIZE * views.grid[0], PATCH_SIZE * views.grid[1])
         camera_tokens = None
         if camera_from_world is not None and intrinsics is not None:
-            with torch.autocast(images.device.type, enabled=False):
+            with torch.autocast(device.type, enabled=False):
                 camera_tokens = self.camera_encoder(camera_from_world.float(), intrinsics.float(), image_size)
-        taps = self.backbone(images, camera_tokens, reference_view)
-        with torch.autocast(images.device.type, enabled=False):
-            dense = self.head([tap.patches.float() for tap in taps], image_size, want_rays=want_rays)
-            cameras = self.camera_decoder(taps[-1].camera_tokens.float())
-            predicted_cameras, predicted_intrinsics = decode_cameras(cameras, image_size)
+        projected: list[Tensor] = []
+        for tap in self.backbone.relate_views(views, batch, camera_tokens, reference_view):
+            with torch.autocast(device.type, enabled=False):
+                projected.append(self.head.project(len(projected), tap.patches.float(), image_size))
+            camera_features = tap.camera_tokens  # of the last tap in the end
+            del tap  # or it would stay alive beside the next one
+        with torch.autocast(device.type, enabled=False):
+            dense = self.head(projected, image_size, want_rays=want_rays, views_at_once=views_at_once)
+            predicted, predicted_intrinsics = decode_cameras(self.camera_decoder(camera_features.float()), image_size)
         return NetworkOutput(
             depth=dense.depth,
             confidence=dense.confidence,
-            camera_from_world=predicted_cameras,
+            camera_from_world=predicted,
             intrinsics=predicted_intrinsics,
             ray=dense.ray,
             ray_confidence=dense.ray_confidence,
         )
 
 
-def _check_images(images: Tensor) -> None:
+def check_images(images: Tensor) -> None:
+    """Refuse what is not a batch of windows of whole patches; ValueError says why."""
     if images.ndim != 5 or images.shape[2] != 3 or 0 in images.shape:
         raise ValueError(f"images must be (B, V, 3, H, W) with at least one view, not {tuple(images.shape)}")
     H, W = images.shape[-2:]
@@ -115,7 +154,8 @@ def _check_images(images: Tensor) -> None:
         raise ValueError(f"image height and width must be multiples of {PATCH_SIZE}, not {H}x{W}: resize them first")
 
 
-def _check_cameras(camera_from_world: Tensor | None, intrinsics: Tensor | None, batch: torch.Size) -> None:
+def check_cameras(camera_from_world: Tensor | None, intrinsics: Tensor | None, batch: torch.Size) -> None:
+    """Refuse half a camera, and cameras of other than (B, V) `batch` views; ValueError says why."""
     if (camera_from_world is None) != (intrinsics is None):
         raise ValueError("known cameras need both camera_from_world and intrinsics: give both or neither")
     for name, value, shape in (

@@ -11,6 +11,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+_TIE: Final = 1e-5
 MIN_VIEWS: Final = 3  # with one or two views the first one is the reference
 
 
@@ -91,9 +92,13 @@ def _saddle_balanced(class_tokens: Tensor) -> Tensor:
 
 
 def _saddle_sim_range(class_tokens: Tensor) -> Tensor:
-    """The view whose similarities to the others spread most; its own counts as 0."""
+    """The view whose similarities to the others spread most; its own counts as 0.
+
+    Where no two views point apart that is either of the two most alike: a tie, which rounding would decide.
+    """
     similarities = _similarities(_directions(class_tokens)[0])
-    return (similarities.amax(-1) - similarities.amin(-1)).argmax(1)
+    spread = similarities.amax(-1) - similarities.amin(-1)
+    return (spread >= spread.amax(1, keepdim=True) - _TIE).int().argmax(1)
 
 
 STRATEGIES: Final = MappingProxyType(

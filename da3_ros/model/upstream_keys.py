@@ -11,8 +11,9 @@ import re
 from types import MappingProxyType
 from typing import Final
 
-# Official checkpoints wrap the network once more.
+# Official checkpoints wrap the network once more; the nested one holds two, each under its own name.
 PREFIX: Final = "model."
+PARTS: Final = MappingProxyType({"da3.": "any_view.", "da3_metric.": "metric."})
 
 _BLOCK: Final = {
     "norm1.{}": "norm1.{}",
@@ -33,6 +34,15 @@ _FUSION_STAGE: Final = {
     "resConfUnit1.{}.{}": "lateral.{}.{}",
     "resConfUnit2.{}.{}": "merged.{}.{}",
     "out_conv.{}": "projection.{}",
+}
+
+_PYRAMID: Final = {
+    "projects.{}.{}": "projections.{}.{}",
+    "resize_layers.{}.{}": "resizes.{}.{}",
+    "scratch.layer1_rn.{}": "adapters.0.{}",
+    "scratch.layer2_rn.{}": "adapters.1.{}",
+    "scratch.layer3_rn.{}": "adapters.2.{}",
+    "scratch.layer4_rn.{}": "adapters.3.{}",
 }
 
 
@@ -57,12 +67,7 @@ OURS_FROM_UPSTREAM: Final = MappingProxyType(
         "cam_dec.fc_qvec.{}": "camera_decoder.quaternion.{}",
         "cam_dec.fc_fov.0.{}": "camera_decoder.field_of_view.{}",
         "head.norm.{}": "head.reassemble.norm.{}",
-        "head.projects.{}.{}": "head.reassemble.projections.{}.{}",
-        "head.resize_layers.{}.{}": "head.reassemble.resizes.{}.{}",
-        "head.scratch.layer1_rn.{}": "head.reassemble.adapters.0.{}",
-        "head.scratch.layer2_rn.{}": "head.reassemble.adapters.1.{}",
-        "head.scratch.layer3_rn.{}": "head.reassemble.adapters.2.{}",
-        "head.scratch.layer4_rn.{}": "head.reassemble.adapters.3.{}",
+        **_under("head", "head.reassemble", _PYRAMID),
         **_under("head.scratch.refinenet4", "head.depth_fusion.stages.0", _FUSION_STAGE),
         **_under("head.scratch.refinenet3", "head.depth_fusion.stages.1", _FUSION_STAGE),
         **_under("head.scratch.refinenet2", "head.depth_fusion.stages.2", _FUSION_STAGE),
@@ -70,6 +75,8 @@ OURS_FROM_UPSTREAM: Final = MappingProxyType(
         "head.scratch.output_conv1.{}": "head.depth_output.neck.{}",
         "head.scratch.output_conv2.0.{}": "head.depth_output.hidden.{}",
         "head.scratch.output_conv2.2.{}": "head.depth_output.output.{}",
+        "head.scratch.sky_output_conv2.0.{}": "head.depth_output.sky_hidden.{}",
+        "head.scratch.sky_output_conv2.2.{}": "head.depth_output.sky_output.{}",
         **_under("head.scratch.refinenet4_aux", "head.ray_fusion.stages.0", _FUSION_STAGE),
         **_under("head.scratch.refinenet3_aux", "head.ray_fusion.stages.1", _FUSION_STAGE),
         **_under("head.scratch.refinenet2_aux", "head.ray_fusion.stages.2", _FUSION_STAGE),
@@ -79,8 +86,20 @@ OURS_FROM_UPSTREAM: Final = MappingProxyType(
         # One norm shared by four levels; files keep it under the first, though only the last level is alive.
         "head.scratch.output_conv2_aux.0.2.{}": "head.ray_output.norm.{}",
         "head.scratch.output_conv2_aux.3.5.{}": "head.ray_output.output.{}",
+        **_under("gs_head", "gaussian_head.reassemble", _PYRAMID),
+        **_under("gs_head.scratch.refinenet4", "gaussian_head.fusion.stages.0", _FUSION_STAGE),
+        **_under("gs_head.scratch.refinenet3", "gaussian_head.fusion.stages.1", _FUSION_STAGE),
+        **_under("gs_head.scratch.refinenet2", "gaussian_head.fusion.stages.2", _FUSION_STAGE),
+        **_under("gs_head.scratch.refinenet1", "gaussian_head.fusion.stages.3", _FUSION_STAGE),
+        "gs_head.scratch.output_conv1.{}": "gaussian_head.neck.{}",
+        "gs_head.images_merger.{}.{}": "gaussian_head.image_merger.{}.{}",
+        "gs_head.scratch.output_conv2.0.{}": "gaussian_head.hidden.{}",
+        "gs_head.scratch.output_conv2.2.{}": "gaussian_head.output.{}",
     }
 )
+
+# Under this name lie the tensors of a head that a network is built with only when Gaussians are wanted.
+OPTIONAL_HEAD: Final = "gaussian_head."
 
 # Tensors that no output of ours depends on.
 DROPPED: Final = (
@@ -98,11 +117,6 @@ DROPPED: Final = (
     "head.scratch.output_conv2_aux.1.2.{}",
     "head.scratch.output_conv2_aux.2.2.{}",
     "head.scratch.output_conv2_aux.3.2.{}",
-    # Gaussian splats (da3-giant), which we do not build.
-    "gs_head.{}.{}",
-    "gs_head.{}.{}.{}",
-    "gs_head.{}.{}.{}.{}",
-    "gs_head.{}.{}.{}.{}.{}",
 )
 
 
@@ -117,9 +131,10 @@ def our_name(upstream: str) -> str | None:
     """
     if upstream.startswith(PREFIX):
         name = upstream.removeprefix(PREFIX)
+        part = next((part for part in PARTS if name.startswith(part)), "")
         for pattern, ours in _PATTERNS:
-            if match := pattern.fullmatch(name):
-                return ours.format(*match.groups()) if ours is not None else None
+            if match := pattern.fullmatch(name.removeprefix(part)):
+                return PARTS.get(part, "") + ours.format(*match.groups()) if ours is not None else None
     raise KeyError(upstream)
 
 

@@ -14,8 +14,9 @@ from typing import Final
 import torch
 from torch import nn
 
+from da3_ros.model.build import Network
+from da3_ros.model.camera_token import CameraDecoder
 from da3_ros.model.checkpoint import FILE_SUFFIXES, WeightsError, load_weights
-from da3_ros.model.network import Da3Network
 
 RANDOM: Final = "random"
 AUTO: Final = "auto"
@@ -30,10 +31,14 @@ OFFICIAL: Final = MappingProxyType(
         "depth-anything/DA3-LARGE-1.1": "da3-large",
         "depth-anything/DA3-GIANT": "da3-giant",
         "depth-anything/DA3-GIANT-1.1": "da3-giant",
+        "depth-anything/DA3MONO-LARGE": "da3mono-large",
+        "depth-anything/DA3METRIC-LARGE": "da3metric-large",
+        "depth-anything/DA3NESTED-GIANT-LARGE": "da3nested-giant-large",
+        "depth-anything/DA3NESTED-GIANT-LARGE-1.1": "da3nested-giant-large",
     }
 )
 # A file does not say where it is from, so the architecture decides: official weights of these are CC BY-NC 4.0.
-NONCOMMERCIAL: Final = frozenset({"da3-large", "da3-giant"})
+NONCOMMERCIAL: Final = frozenset({"da3-large", "da3-giant", "da3nested-giant-large"})
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -41,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 
 def initialise(
-    network: Da3Network,
+    network: Network,
     spec: str,
     *,
     accept_noncommercial_license: bool = False,
@@ -96,7 +101,7 @@ def resolve_weights(
     return _from_hugging_face(spec, model_name, allow_download)
 
 
-def randomise(network: Da3Network, seed: int = 0) -> None:
+def randomise(network: Network, seed: int = 0) -> None:
     """Fill every parameter with seeded random values.
 
     Outputs are finite, differ from pixel to pixel, and mean nothing. The values depend on the seed and the
@@ -104,7 +109,9 @@ def randomise(network: Da3Network, seed: int = 0) -> None:
     """
     logger.warning("RANDOM weights (seed %d): depth and poses are meaningless", seed)
     fill_with_noise(network, seed)
-    open_field_of_view(network.camera_decoder.field_of_view)
+    for module in network.modules():
+        if isinstance(module, CameraDecoder):
+            open_field_of_view(module.field_of_view)
 
 
 def fill_with_noise(module: nn.Module, seed: int) -> None:
@@ -118,6 +125,18 @@ def fill_with_noise(module: nn.Module, seed: int) -> None:
             elif parameter.ndim != 3:  # tokens and position tables are 3-D and stay as drawn
                 values /= math.sqrt(parameter[0].numel())
             parameter.copy_(values)
+
+
+def calm(network: nn.Module, gain: float = 0.3) -> None:
+    """Make noise as weights behave more like trained weights, for figures on rounding.
+
+    In a trained transformer a block adds little to its residual stream, and log depth varies by far less than noise
+    would make it: LayerScale factors and the last layers of heads are multiplied by `gain`.
+    """
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith("gamma") or "_output.output." in name:
+                parameter.mul_(gain)
 
 
 def open_field_of_view(layer: nn.Linear) -> None:
@@ -134,7 +153,7 @@ def _check_licence(spec: str, model_name: str, accepted: bool) -> None:
     if model_name in NONCOMMERCIAL and not accepted:
         raise WeightsError(
             f"official {model_name} weights are licensed CC BY-NC 4.0 (non-commercial): "
-            "set accept_noncommercial_license to true if your use allows it, or use da3-base"
+            "set accept_noncommercial_license to true if your use allows it, or use da3-base or da3metric-large"
         )
 
 

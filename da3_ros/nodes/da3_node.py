@@ -20,8 +20,9 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 
 from da3_ros.inference.engine import EngineError
-from da3_ros.nodes.engines import make_engine
-from da3_ros.nodes.memory import keep_freed_memory
+from da3_ros.nodes.engines import WARM_UP_SIZE, make_engine
+from da3_ros.nodes.memory import hand_back_freed_memory, keep_freed_memory
+from da3_ros.nodes.metric_model import make_metric_model
 from da3_ros.nodes.result_publisher import ResultPublisher
 from da3_ros.nodes.run import Run
 from da3_ros.nodes.services import Services
@@ -31,7 +32,6 @@ from da3_ros.ros.parameter_schema import declare, read, with_changes
 from da3_ros.ros.params import NodeParams
 from da3_ros.ros.qos import create_output
 
-WARM_UP_SIZE = (480, 640)
 GIL_SWITCH_S = 2e-4
 _log = logging.getLogger("da3_ros.nodes.da3_node")  # also when this file is run as __main__
 
@@ -115,9 +115,13 @@ class Da3Node(LifecycleNode):
             raise ValueError(self._refusal)
         params = read(self, NodeParams)
         stream_config(params)  # contradictions are refused now, not at activation
+        if params.max_memory_mb:
+            hand_back_freed_memory()  # or the process would take more than its calls do
         self._engine = make_engine(params)
         undo.callback(delattr, self, "_engine")
         self._engine.warm_up(1, WARM_UP_SIZE)
+        self._metric_depth = make_metric_model(params)
+        undo.callback(delattr, self, "_metric_depth")
         self._outputs = ResultPublisher(self, params)
         undo.callback(self._outputs.destroy)
         self._diagnostics = create_output(self.create_publisher, DiagnosticArray, "/diagnostics", depth=10)
@@ -126,13 +130,16 @@ class Da3Node(LifecycleNode):
         undo.callback(self._offered.destroy)
         self._params = params
         _log.info("configured: engine '%s', cameras %s", params.engine, list(params.cameras))
+        if not params.has_track:
+            _log.info("window_size is 1: there is depth, but no track, so ~/odom, ~/path, poses and TF are silent")
         if params.tf_mode == "base" and params.scale_mode == "relative":
             _log.warning(
                 "tf_mode is 'base', but the scale is relative: TF between base and cameras is metric, depth not"
             )
 
     def _activate(self, undo: ExitStack) -> None:
-        run = Run(self, self._current, self._engine, self._outputs, self._diagnostics, self._offered.wants_images)
+        wants_images = self._offered.wants_images
+        run = Run(self, self._current, self._engine, self._metric_depth, self._outputs, self._diagnostics, wants_images)
         undo.callback(setattr, self, "_run", None)
         undo.callback(run.close)
         self._run = run

@@ -7,11 +7,14 @@ from __future__ import annotations
 import logging
 import math
 from pathlib import Path
+from typing import Any
 
 from da3_ros.inference.engine import Engine
+from da3_ros.inference.onnx_file import is_onnx_file
 from da3_ros.inference.oracle import OracleEngine, OracleNoise, Truth
 from da3_ros.ros.params import NodeParams
 
+WARM_UP_SIZE = (480, 640)
 _log = logging.getLogger(__name__)
 
 
@@ -32,17 +35,42 @@ def make_engine(params: NodeParams) -> Engine:
     # Torch and the network take seconds to import: only who asks for them waits.
     from da3_ros.inference.loading import load_estimator
 
-    return load_estimator(
+    engine = load_estimator(
         params.model,
         params.weights,
-        device=params.device,
-        process_resolution=params.process_resolution,
         reference_view=params.reference_view,
         pose_source=params.pose_source,
-        cpu_threads=params.cpu_threads,
-        accept_noncommercial_license=params.accept_noncommercial_license,
-        allow_download=params.allow_download,
+        **network_options(params),
     )
+    if is_onnx_file(params.weights):
+        _check_windows(engine, params)
+    return engine
+
+
+def network_options(params: NodeParams) -> dict[str, Any]:
+    """How any network is run, as keywords of `load_estimator`."""
+    return {
+        "device": params.device,
+        "process_resolution": params.process_resolution,
+        "precision": params.precision,
+        "head_precision": params.head_precision,
+        "cache_mb": params.feature_cache_mb,
+        "compile": params.compile,
+        "max_memory_mb": params.max_memory_mb,
+        "cpu_threads": params.cpu_threads,
+        "accept_noncommercial_license": params.accept_noncommercial_license,
+        "allow_download": params.allow_download,
+    }
+
+
+def _check_windows(engine: Engine, params: NodeParams) -> None:
+    """Refuse at the start what an exported network would refuse window by window."""
+    from da3_ros.inference.onnx_engine import OnnxEngine
+
+    assert isinstance(engine, OnnxEngine)  # by its name
+    if params.pose_conditioning != "none":
+        raise ValueError(f"{params.weights} takes no known poses: set pose_conditioning to none")
+    engine.check_windows(len(params.cameras), params.window_size)
 
 
 def _oracle(params: NodeParams) -> OracleEngine:

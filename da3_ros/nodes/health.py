@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from da3_ros.ros.status_messages import TrackingState, distrusted_cameras, track
 from da3_ros.streaming.camera_health import CameraHealth
 from da3_ros.streaming.intrinsics import REPORTED_DIFFERENCE
 from da3_ros.streaming.ledger import Counters
+from da3_ros.streaming.memory_relief import Step
 from da3_ros.streaming.results import WindowResult
 from da3_ros.streaming.scale import ScaleState
 
@@ -135,15 +136,25 @@ def tracking_report(result: WindowResult | None) -> TaskReport:
         difference = f"{result.focal_difference:.0%}"
         text = f"the network sees a focal length {difference} off camera_info's: is that of these images?"
         return TaskReport("tracking", Level.WARN, text, values)
-    return TaskReport("tracking", Level.OK, scale_text(scale), values)
+    return TaskReport("tracking", Level.OK, scale_text(scale, report.has_track), values)
 
 
-def scale_text(scale: ScaleState) -> str:
+def memory_report(given_up: Sequence[Step]) -> TaskReport:
+    """What windows do without because memory is short."""
+    names = ", ".join(step.value for step in given_up)
+    values: dict[str, str | int | float | bool] = {"given_up": names or "nothing"}
+    if given_up:
+        return TaskReport("memory", Level.WARN, f"short of memory: {names}", values)
+    return TaskReport("memory", Level.OK, "enough for whole windows", values)
+
+
+def scale_text(scale: ScaleState, has_track: bool = True) -> str:
     """Whether published lengths are metres, by whose word, and how surely."""
+    what = "tracking" if has_track else "depth without a track"
     if not scale.is_metric:
-        return "tracking, up to scale"
+        return f"{what}, up to scale"
     held = f", not observed for {scale.age_ns * 1e-9:.0f} s" if scale.age_ns > HELD_NS else ""
-    return f"tracking in metres by {scale.source}, sigma {scale.sigma:.2%}{held}"
+    return f"{what}, in metres by {scale.source}, sigma {scale.sigma:.2%}{held}"
 
 
 def reports(
@@ -152,9 +163,10 @@ def reports(
     latencies: Mapping[str, float],
     rate_hz: float,
     result: WindowResult | None,
+    given_up: Sequence[Step],
     robot: RobotState,
 ) -> list[TaskReport]:
     """All parts of one /diagnostics message."""
     camera_reports = [camera_report(health, state) for health, state in cameras]
     stream = stream_report(counters, latencies, rate_hz)
-    return [*camera_reports, stream, tracking_report(result), *robot_reports(robot)]
+    return [*camera_reports, stream, tracking_report(result), memory_report(given_up), *robot_reports(robot)]

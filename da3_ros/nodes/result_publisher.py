@@ -37,9 +37,10 @@ class ResultPublisher:
     def __init__(self, node: LifecycleNode, params: NodeParams) -> None:
         self._node = node
         self._params = params
+        encoding, sky, odom_frame = params.depth_encoding, params.sky_depth, params.odom_frame
         self._cameras = {
             # A window after a pause publishes all its sets at once: none may push another out.
-            camera: CameraOutputs(node, camera, params.depth_encoding, params.odom_frame, max(5, params.window_size))
+            camera: CameraOutputs(node, camera, encoding, sky, odom_frame, max(5, params.window_size))
             for camera in params.cameras
         }
 

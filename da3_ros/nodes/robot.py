@@ -40,7 +40,9 @@ class Robot:
         self._tf = TfTree(node)
         self.tf_owner = TfOwner(self._tf, params.odom_frame)
         self._deadline_s = time.monotonic() + PATIENCE_S
-        self._rig = RigLookup(self._tf, params.base_frame, params.cameras, PATIENCE_S)
+        # Of images seen one by one, no pose follows that a rig could be held against.
+        self._placed_cameras = () if params.is_monocular else params.cameras
+        self._rig = RigLookup(self._tf, params.base_frame, self._placed_cameras, PATIENCE_S)
         self._odometry = external_odometry(node, params, self._tf, self.tf_owner)
         self._gravity = Gravity(node, params.imu_topic, params.base_frame, self._tf) if params.imu_topic else None
         self._is_level, self._tilt_reason = False, ""
@@ -90,7 +92,7 @@ class Robot:
         """For diagnostics."""
         missing = self._rig.missing
         rig = RigInputState(
-            placed=len(self._params.cameras) - len(missing),
+            placed=len(self._placed_cameras) - len(missing),
             missing=missing,
             refused=self.tf_owner.refused,
             is_needed=self._params.tf_mode != "cameras" or self._params.scale_mode == "rig",

@@ -26,6 +26,7 @@ from da3_ros.nodes.stream_settings import stream_config
 from da3_ros.ros.diagnostics import RateMeter, diagnostics_message
 from da3_ros.ros.params import NodeParams
 from da3_ros.streaming.frame import Frame, Window
+from da3_ros.streaming.model_scale import MetricDepth
 from da3_ros.streaming.pipeline import Pipeline
 from da3_ros.streaming.results import WindowResult
 
@@ -40,6 +41,7 @@ class Run:
         node: owner of subscriptions and timer.
         params: the parameters at this moment; some may change.
         engine: answers the windows.
+        metric_depth: is asked for metres, None without.
         outputs: takes the results.
         diagnostics: publisher of /diagnostics.
         wants_images: whether images that come are processed.
@@ -50,6 +52,7 @@ class Run:
         node: LifecycleNode,
         params: Callable[[], NodeParams],
         engine: Engine,
+        metric_depth: MetricDepth | None,
         outputs: ResultPublisher,
         diagnostics: Any,
         wants_images: Callable[[], bool],
@@ -62,16 +65,16 @@ class Run:
         self._result: WindowResult | None = None
         self.inputs: list[CameraInput] = []
         with ExitStack() as undo:
-            self._start(engine, undo)
+            self._start(engine, metric_depth, undo)
             self._closing = undo.pop_all()
 
-    def _start(self, engine: Engine, undo: ExitStack) -> None:
+    def _start(self, engine: Engine, metric_depth: MetricDepth | None, undo: ExitStack) -> None:
         params = self._params()
         self._robot = Robot(self._node, params)
         undo.callback(self._robot.destroy)
         has_odometry = bool(params.odometry_topic or params.odometry_frame)
         odometry_at = self._robot.odometry_at if has_odometry else None
-        self.pipeline = Pipeline(stream_config(params), engine, time.monotonic_ns, odometry_at)
+        self.pipeline = Pipeline(stream_config(params), engine, time.monotonic_ns, odometry_at, metric_depth)
         self._before, self._fed_s = self.pipeline.counters(), time.monotonic()
         for name in params.cameras:
             compressed = params.image_transport == "compressed"
@@ -141,8 +144,8 @@ class Run:
         params = self._params()
         cameras = zip(self.pipeline.health(), (camera.state for camera in self.inputs), strict=True)
         rate_hz = self._rate.rate_hz(time.monotonic_ns())
-        percentiles, robot = self._latencies.percentiles(), self._robot.state
-        parts = health.reports(cameras, self.pipeline.counters(), percentiles, rate_hz, self._result, robot)
+        percentiles, given_up, robot = self._latencies.percentiles(), self.pipeline.relief, self._robot.state
+        parts = health.reports(cameras, self.pipeline.counters(), percentiles, rate_hz, self._result, given_up, robot)
         hardware = f"{params.engine} on {params.device}"
         now = self._node.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostics_message(now, self._node.get_name(), hardware, parts))

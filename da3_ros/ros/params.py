@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from da3_ros.ros.contradictions import refuse_contradictions
+from da3_ros.ros.model_names import METRIC_MODEL, MODELS, MONOCULAR_MODELS, NESTED_MODEL
 from da3_ros.ros.parameter_schema import check, parameter
 
-_CAMERA_NAME = re.compile(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", re.ASCII)
+_PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,15 @@ class NodeParams:
         choices=("network", "oracle", "null"),
     )
     model: str = parameter(
-        "da3-small", "Architecture of the network.", choices=("da3-small", "da3-base", "da3-large", "da3-giant")
+        "da3-small",
+        "Architecture of the network. da3mono-large and da3metric-large see one image at a time and need "
+        "window_size 1: depth without poses, relative or in metres.",
+        choices=MODELS,
     )
     weights: str = parameter(
         "auto",
-        "'auto' (the official weights of the model), the path of a safetensors file, a Hugging Face id, or 'random' "
-        "(tests only: the depth means nothing).",
+        "'auto' (the official weights of the model), the path of a safetensors file or of an ONNX file that "
+        "'da3_ros export' wrote, a Hugging Face id, or 'random' (tests only: the depth means nothing).",
     )
     allow_download: bool = parameter(False, "Download weights that are not in the local cache.")
     accept_noncommercial_license: bool = parameter(
@@ -50,6 +54,31 @@ class NodeParams:
     device: str = parameter("auto", "'auto' (cuda if there, else cpu), 'cpu', 'cuda' or 'cuda:<number>'.")
     process_resolution: int = parameter(
         504, "Longest side of the image that the network sees, pixels.", minimum=56, maximum=1526, step=14
+    )
+    precision: str = parameter(
+        "auto",
+        "Numbers that the network's backbone computes with; auto takes bf16 where the hardware has it, else fp16 on a "
+        "GPU that has it, else fp32.",
+        choices=_PRECISIONS,
+    )
+    head_precision: str = parameter("auto", "The same for the network's heads.", choices=_PRECISIONS)
+    feature_cache_mb: int = parameter(
+        256,
+        "Memory for what the network keeps of images that the next windows hold again, megabytes; the answers are the "
+        "same without. 0 keeps nothing.",
+        minimum=0,
+        maximum=65536,
+    )
+    max_memory_mb: int = parameter(
+        0,
+        "Memory that weights and a call of the network may take, megabytes; a window that would take more is treated "
+        "like one that has run out of memory. On the CPU freed memory is then handed back at once, which takes time. 0 "
+        "sets no limit.",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    compile: bool = parameter(
+        False, "Compile the network when it is loaded: faster afterwards, but that takes minutes for each window size."
     )
     cpu_threads: int = parameter(
         0,
@@ -120,12 +149,31 @@ class NodeParams:
     scale_mode: str = parameter(
         "auto",
         "Where metres come from: rig (distances between cameras in TF), odom (the robot's own odometry), model (a "
-        "network that predicts metres), fixed (fixed_scale), relative (nowhere: the first window's unit), or auto (the "
-        "best observed of rig, odom and model; relative until one is).",
+        "network that predicts metres: metric_model, or the model itself), fixed (fixed_scale), relative (nowhere: the "
+        "first window's unit), or auto (the surest observed of rig, odom and model; relative until one is).",
         choices=("auto", "rig", "odom", "model", "fixed", "relative"),
     )
     fixed_scale: float = parameter(
         1.0, "Metres per unit of the first window when scale_mode is fixed.", minimum=1e-6, maximum=1e6
+    )
+    metric_model: str = parameter(
+        "",
+        "A second network for the scale source 'model', beside one that does not know metres: da3metric-large, or "
+        "empty for none. It needs camera_info.",
+    )
+    metric_weights: str = parameter("auto", "Weights of metric_model, given as in 'weights'.")
+    metric_every: int = parameter(
+        10,
+        "The metric model sees one of so many windows once metres are known. While they are not, and after a new "
+        "start, it sees the next one.",
+        minimum=1,
+        maximum=100_000,
+    )
+    metric_views: int = parameter(
+        1,
+        "Images of that window that it sees: of the newest frame set first, cameras in turn.",
+        minimum=1,
+        maximum=64,
     )
     odometry_topic: str = parameter(
         "", "The robot's own odometry (nav_msgs/Odometry), for scale and conditioning; empty for none."
@@ -161,6 +209,12 @@ class NodeParams:
         "32FC1",
         "Depth images in metres with NaN for unknown (32FC1), or in millimetres with 0 for unknown (16UC1).",
         choices=("32FC1", "16UC1"),
+    )
+    sky_depth: str = parameter(
+        "nan",
+        "Depth of the sky, where the network knows it: nan (unknown) or inf (REP-117: too far to measure, so that the "
+        "space before it is known to be free). It is in no cloud.",
+        choices=("nan", "inf"),
     )
 
     map_voxel_size: float = parameter(
@@ -203,51 +257,21 @@ class NodeParams:
         True, "Give every window of the oracle its own random origin, axes and scale, as the network's windows have."
     )
 
+    @property
+    def is_monocular(self) -> bool:
+        """Whether the network sees every image by itself."""
+        return self.engine == "network" and self.model in MONOCULAR_MODELS
+
+    @property
+    def has_track(self) -> bool:
+        """Whether windows share views, so that there are poses."""
+        return self.window_size > 1
+
+    @property
+    def knows_metres(self) -> bool:
+        """Whether the network says by itself how long a metre is."""
+        return self.engine == "network" and self.model in (NESTED_MODEL, METRIC_MODEL)
+
     def __post_init__(self) -> None:
         check(self)
-        self._check_cameras()
-        self._check_window()
-        self._check_odometry()
-        if 0 < self.max_depth <= self.min_depth:
-            raise ValueError(f"max_depth {self.max_depth} must be larger than min_depth {self.min_depth}, or 0")
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
-            raise ValueError(f"device must be auto, cpu, cuda or cuda:<number>, not '{self.device}'")
-        frames = {"odom_frame": self.odom_frame, "base_frame": self.base_frame}
-        if self.odometry_frame:
-            frames["odometry_frame"] = self.odometry_frame
-        for name, frame_id in frames.items():
-            if not frame_id or frame_id.startswith("/"):
-                raise ValueError(f"{name} must be a frame without a leading slash, not '{frame_id}'")
-        if self.odom_frame == self.base_frame:
-            raise ValueError(f"odom_frame and base_frame must differ; both are '{self.odom_frame}'")
-
-    def _check_odometry(self) -> None:
-        if self.odometry_topic and self.odometry_frame:
-            raise ValueError("odometry_topic and odometry_frame are two ways to the same thing: set only one of them")
-        if not (self.odometry_topic or self.odometry_frame):
-            for name in ("scale_mode", "pose_conditioning"):
-                if getattr(self, name) == "odom":
-                    raise ValueError(f"{name} 'odom' needs odometry_topic or odometry_frame")
-        if self.odometry_frame and self.odometry_frame == self.base_frame:
-            raise ValueError(f"odometry_frame and base_frame must differ; both are '{self.base_frame}'")
-
-        if self.scale_mode == "model":
-            raise ValueError("scale_mode 'model' needs a metric model, and this version has none")
-        if self.pose_conditioning == "rig" and self.window_size > 1:
-            raise ValueError("pose_conditioning 'rig' needs window_size 1: a rig says nothing of motion between sets")
-
-    def _check_window(self) -> None:
-        size, stride = self.window_size, self.window_stride
-        if stride > size:
-            raise ValueError(f"window_stride {stride} must not be larger than window_size {size}")
-        if stride == size > 1:
-            raise ValueError(f"window_stride {stride} leaves no set for two windows of {size} to share")
-
-    def _check_cameras(self) -> None:
-        if not self.cameras:
-            raise ValueError("cameras must name at least one camera")
-        if len(set(self.cameras)) != len(self.cameras):
-            raise ValueError(f"cameras must differ, not {list(self.cameras)}")
-        for name in self.cameras:
-            if not (_CAMERA_NAME.fullmatch(name) or self.cameras == ("",)):
-                raise ValueError(f"camera name '{name}' is not a relative topic name, such as 'front' or 'rig/front'")
+        refuse_contradictions(self)

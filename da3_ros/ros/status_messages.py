@@ -23,6 +23,7 @@ class TrackingState(IntEnum):
     OK = WindowStatus.TRACKING_OK
     REJECTED = WindowStatus.TRACKING_REJECTED
     LOST = WindowStatus.TRACKING_LOST
+    NONE = WindowStatus.TRACKING_NONE
 
 
 class ScaleSource(IntEnum):
@@ -39,6 +40,8 @@ def tracking_state(report: AlignmentReport) -> TrackingState:
     """The state that an alignment amounts to."""
     if not report.ok:
         return TrackingState.LOST if report.lost else TrackingState.REJECTED
+    if not report.has_track:
+        return TrackingState.NONE
     return TrackingState.STARTED if report.new_segment else TrackingState.OK
 
 
@@ -96,6 +99,7 @@ def window_status_message(
         "queue": times.queue_ns,
         "engine": times.engine_ns,
         "alignment": times.alignment_ns,
+        "metric_model": times.metric_ns,
         "publish": publish_ns,
     }
     return WindowStatus(

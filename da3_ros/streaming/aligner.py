@@ -19,7 +19,7 @@ from da3_ros.geometry.sim3 import Sim3
 from da3_ros.streaming import track as tracks
 from da3_ros.streaming.alignment_report import AlignmentReport, bare_report, fault_of, report_of
 from da3_ros.streaming.anchors import Anchors
-from da3_ros.streaming.depth_samples import median_depth, sampled
+from da3_ros.streaming.depth_samples import image_size, median_depth, sampled
 from da3_ros.streaming.frame import Frame, FrameSet, Window
 from da3_ros.streaming.noise_tracker import NoiseTracker
 from da3_ros.streaming.track import Alignment, Track
@@ -83,7 +83,7 @@ class WindowAligner:
             return self._find_again(window, prediction)
         shared = tracks.shared_views(self._track, window, prediction)
         if not len(shared):
-            return self._begin(window, prediction, "no view is shared with the last good window")
+            return self._begin(window, prediction, _why_nothing_is_shared(self._track, prediction))
         noise = self._noise.noise(self._track.scene_depth)
         try:
             alignment = tracks.align(self._track, prediction, shared, noise)
@@ -161,6 +161,13 @@ class WindowAligner:
         return tracks.begin(
             window, prediction, self._noise.noise(median_depth(sampled(prediction, range(len(window.views)))))
         )
+
+
+def _why_nothing_is_shared(track: Track, prediction: Prediction) -> str:
+    before, now = track.size, image_size(prediction)
+    if before != now:
+        return f"the engine's images are {now[0]}x{now[1]} now, not {before[0]}x{before[1]}"
+    return "no view is shared with the last good window"
 
 
 def _newest_trusted(window: Window, distrusted: frozenset[ViewKey]) -> tuple[FrameSet, Frame]:

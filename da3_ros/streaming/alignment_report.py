@@ -55,6 +55,8 @@ class AlignmentReport:
         pivot: (3,) world; the middle of the shared views.
         scale_drift: variance that the log of the world's unit gained in this step.
         distrusted: views that contradict the other window or the rest of this one.
+        has_track: False where windows share nothing by design: each is a world of its own, and nobody is to be told of
+            a reset.
     """
 
     ok: bool
@@ -73,6 +75,7 @@ class AlignmentReport:
     pivot: FloatArray
     scale_drift: float
     distrusted: frozenset[ViewKey]
+    has_track: bool = True
 
 
 def bare_report(

@@ -64,9 +64,10 @@ class Anchors:
             near = [kept for (kept, _), distance in zip(seen, distances, strict=True) if distance < 1.0]
         near.sort(key=lambda frame_set: frame_set is not first)  # stable: the others stay oldest first
         del near[NEAR:]
-        if len(near) < NEAR and newest not in self.kept:
+        if len(near) < NEAR and newest not in near:
             near.append(newest)
-            self._keep(newest, near)
+            if newest not in self.kept:
+                self._keep(newest, near)
         self.near = tuple(near)
         return near[0] is not first
 

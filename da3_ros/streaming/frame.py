@@ -21,7 +21,8 @@ class Frame:
         camera: the camera's name.
         stamp_ns: acquisition time, nanoseconds, copied exactly from the source.
         frame_id: ROS frame of the camera's optical frame.
-        image: (H, W, 3) uint8 RGB, as taken (lens distortion included).
+        image: (H, W, 3) uint8 RGB, as taken (lens distortion included). Becomes read-only: windows share it, and the
+            engine remembers what it has seen of it.
         calibration: intrinsics of exactly this image, or None when uncalibrated.
     """
 
@@ -30,6 +31,9 @@ class Frame:
     frame_id: str
     image: npt.NDArray[np.uint8]
     calibration: PinholeCamera | None
+
+    def __post_init__(self) -> None:
+        self.image.setflags(write=False)
 
     @property
     def key(self) -> ViewKey:

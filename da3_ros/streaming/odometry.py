@@ -112,6 +112,11 @@ class Odometry:
         return tuple(self._path)
 
     @property
+    def last_stamp_ns(self) -> int | None:
+        """Of the newest base pose; None before the first since a reset."""
+        return self._last.pose.stamp_ns if self._last else None
+
+    @property
     def odom_from_world(self) -> Sim3:
         """Where the aligner's world lies; its scale is metres per world unit."""
         return self._odom_from_world
@@ -120,8 +125,8 @@ class Odometry:
         """Take in a window that follows from nothing: the base goes on where it was last known, or from the origin.
 
         Args:
-            first_metric_from_base: (4, 4) rigid, the base at the window's first frame set, in the world stretched to
-                the scale's metres per unit.
+            first_metric_from_base: (4, 4) rigid, the base in the window's frame set that it goes on from, which is that
+                of its newest pose or else the first one; in the world stretched to the scale's metres per unit.
             report: of the window.
             scale: what is known about metres.
         """

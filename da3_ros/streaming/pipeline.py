@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from threading import Lock
 
 from da3_ros.geometry.rotation import FloatArray
@@ -20,63 +19,20 @@ from da3_ros.streaming.conditioning import OdometryAt
 from da3_ros.streaming.frame import Frame, FrameSet, Window
 from da3_ros.streaming.intrinsics import IntrinsicsPolicy
 from da3_ros.streaming.ledger import Counters, SetLedger
+from da3_ros.streaming.lone_windows import LoneWindows
 from da3_ros.streaming.mailbox import Mailbox
+from da3_ros.streaming.memory_relief import Step
+from da3_ros.streaming.model_scale import MetricDepth, ModelScale, Stopwatch
 from da3_ros.streaming.odometry import OdometryState
 from da3_ros.streaming.placement import Placement
 from da3_ros.streaming.processor import Engine, Placed, WindowProcessor
+from da3_ros.streaming.rate_limit import RateLimit
 from da3_ros.streaming.results import StageTimes, WindowResult
 from da3_ros.streaming.scale import ScaleTracker
-from da3_ros.streaming.scale_watch import MetricScale, ScaleWatch
+from da3_ros.streaming.scale_watch import ScaleWatch
 from da3_ros.streaming.sliding_window import SlidingWindow
-from da3_ros.streaming.synchronizer import MissingCamera, Synchronizer
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StreamConfig:
-    """How frames become windows and windows a trajectory.
-
-    Attributes:
-        cameras: names; the first is the reference.
-        slop_ns: see Synchronizer.
-        missing_camera: see Synchronizer.
-        queue_size: see Synchronizer.
-        min_period_ns: sets that come faster than this on average are dropped as `rate_limited`; 0 takes all.
-        window_size: frame sets per engine call. With one there is depth, but no trajectory, as nothing is shared.
-        window_stride: new frame sets between two windows.
-        min_sets: frame sets of the first window, 0 for `window_size`; see SlidingWindow.
-        overlap: frame sets that a window shares at least with the last good one.
-        max_rejected: rejected windows in a row before the track counts as lost.
-        scale_mode: see ScaleTracker.
-        fixed_scale: metres per unit of a segment's first window, for scale_mode "fixed".
-        intrinsics: see IntrinsicsPolicy.
-        conditioning: see known_camera_from_world.
-        base_from_camera: see Rig.
-        path_length: see Odometry.
-    """
-
-    cameras: tuple[str, ...]
-    slop_ns: int = 0
-    missing_camera: MissingCamera = "drop"
-    queue_size: int = 16
-    min_period_ns: int = 0
-    window_size: int = 4
-    window_stride: int = 1
-    min_sets: int = 0
-    overlap: int = 2
-    max_rejected: int = 3
-    scale_mode: str = "relative"
-    fixed_scale: float = 1.0
-    intrinsics: str = "auto"
-    conditioning: str = "none"
-    base_from_camera: Mapping[str, FloatArray] = field(default_factory=dict)
-    path_length: int = 1000
-
-    def __post_init__(self) -> None:
-        if self.window_size > 1 and not 1 <= self.overlap <= self.window_size - self.window_stride:
-            raise ValueError(
-                f"overlap {self.overlap} must be at least 1 and leave room for stride {self.window_stride} "
-                f"in a window of {self.window_size}"
-            )
+from da3_ros.streaming.stream_config import StreamConfig
+from da3_ros.streaming.synchronizer import Synchronizer
 
 
 class Pipeline:
@@ -88,7 +44,7 @@ class Pipeline:
         now_ns: a clock for stage times; only differences are used.
         odometry_at: external odometry: where the base was in its own world at a stamp, (4, 4), metres, None when it
             does not know (yet); called by the thread that processes, and must not wait.
-        metric_scale: what a metric model says about a window; called like the engine.
+        metric_depth: a network that predicts metres, for the source of scale "model"; called like the engine.
     """
 
     def __init__(
@@ -97,7 +53,7 @@ class Pipeline:
         engine: Engine,
         now_ns: Callable[[], int],
         odometry_at: OdometryAt | None = None,
-        metric_scale: MetricScale | None = None,
+        metric_depth: MetricDepth | None = None,
     ) -> None:
         self._now_ns = now_ns
         self._mailbox: Mailbox[Window] = Mailbox()
@@ -105,17 +61,20 @@ class Pipeline:
         self._lock = Lock()
         self._synchronizer = Synchronizer(config.cameras, config.slop_ns, config.missing_camera, config.queue_size)
         self._sliding_window = SlidingWindow(config.window_size, config.window_stride, config.min_sets)
-        self._min_period_ns, self._last_set_ns, self._due_ns = config.min_period_ns, 0, 0
+        self._rate_limit = RateLimit(config.min_period_ns)
         self._ledger = SetLedger()
         self._frames_in = 0
         self._windows = 0
         self._made_ns: dict[int, int] = {}
         self._resets = 0
         # The processing thread alone touches these.
+        self._metric_depth = None if metric_depth is None else Stopwatch(metric_depth, now_ns)
+        trusts_predicted = config.intrinsics == "predicted"
+        model = ModelScale(self._metric_depth, config.metric_every, config.metric_views, trusts_predicted)
         self._processor = WindowProcessor(
             engine,
-            aligner=WindowAligner(config.max_rejected),
-            scales=ScaleWatch(ScaleTracker(config.scale_mode, config.fixed_scale), odometry_at, metric_scale),
+            aligner=WindowAligner(config.max_rejected) if config.window_size > 1 else LoneWindows(),
+            scales=ScaleWatch(ScaleTracker(config.scale_mode, config.fixed_scale), odometry_at, model),
             intrinsics=IntrinsicsPolicy(config.intrinsics),
             placement=Placement(config.base_from_camera, config.cameras[0], config.path_length),
             conditioning=config.conditioning,
@@ -192,7 +151,8 @@ class Pipeline:
         """Estimate, align and account for one window.
 
         What the engine raises passes through. The frames of that window are then published by later windows that
-        hold them, or else counted as `engine_failed`.
+        hold them, or else counted as `engine_failed`. Where memory is short a window may shrink to its newest sets;
+        what is cut off so and never published counts as `no_memory`.
         """
         start_ns = self._now_ns()
         resets, made_ns = self._begin(window, start_ns)
@@ -205,9 +165,11 @@ class Pipeline:
         placed = self._processor.place(window)
         placed_ns = self._now_ns()
         scale, new_sets = self._processor.results(placed, self._publish(placed))
-        aligned_ns = placed.alignment_ns + self._now_ns() - placed_ns
-        times, focal = StageTimes(start_ns - made_ns, placed.engine_ns, aligned_ns), placed.chosen.focal_difference
-        return WindowResult(window, placed.report, scale, times, new_sets, self._processor.rig, focal)
+        metric_ns = self._metric_depth.taken_ns() if self._metric_depth else 0
+        aligned_ns = placed.alignment_ns + self._now_ns() - placed_ns - metric_ns
+        times = StageTimes(start_ns - made_ns, placed.engine_ns, aligned_ns, metric_ns)
+        focal = placed.chosen.focal_difference
+        return WindowResult(placed.window, placed.report, scale, times, new_sets, self._processor.rig, focal)
 
     def reset(self) -> None:
         """Drop everything under way; the next window begins a new trajectory at the origin."""
@@ -242,6 +204,11 @@ class Pipeline:
             return self._synchronizer.health()
 
     @property
+    def relief(self) -> tuple[Step, ...]:
+        """What windows do without as memory is short, from any thread."""
+        return self._processor.relief
+
+    @property
     def path(self) -> tuple[OdometryState, ...]:
         """The latest base states, oldest first; for the thread that processes."""
         return self._processor.path
@@ -263,7 +230,7 @@ class Pipeline:
     def _windows_of(self, frame_sets: Iterable[FrameSet], now_ns: int) -> list[Window]:
         windows = []
         for frame_set in frame_sets:
-            if self._comes_too_soon(frame_set.stamp_ns):
+            if self._rate_limit.refuses(frame_set.stamp_ns):
                 self._ledger.drop(len(frame_set.frames), "rate_limited")
                 continue
             self._ledger.enter(frame_set)
@@ -272,15 +239,6 @@ class Pipeline:
                 self._made_ns[window.index] = now_ns
                 windows.append(window)
         return windows
-
-    def _comes_too_soon(self, stamp_ns: int) -> bool:
-        if self._last_set_ns <= stamp_ns < self._due_ns:
-            return True
-        # A set a little after its due time does not delay the next: the mean rate holds at any camera rate.
-        keeps_phase = self._last_set_ns <= stamp_ns < self._due_ns + self._min_period_ns
-        self._due_ns = (self._due_ns if keeps_phase else stamp_ns) + self._min_period_ns
-        self._last_set_ns = stamp_ns
-        return False
 
     def _begin(self, window: Window, now_ns: int) -> tuple[int, int]:
         """Give up what no later window can hold; return the resets so far and when the window was made."""
@@ -294,6 +252,7 @@ class Pipeline:
         """The sets of a good window that are new; none of those that a reset has dropped while the engine worked."""
         with self._lock:
             self._windows += 1
+            self._ledger.blame(placed.cut_off, "no_memory")
             if not placed.report.ok:
                 self._ledger.blame(placed.window.frame_sets, "not_aligned")
                 return ()

@@ -110,8 +110,12 @@ class Placement:
             return
         if not scale.is_metric:
             self._forget_rig()
+        if not report.has_track:
+            return
         metric = Sim3(scale.metres_per_unit, np.eye(3), np.zeros(3)) @ report.world_from_window
-        found = (self._base_pose(frame_set, metric, None) for frame_set in window.frame_sets)
+        # A new segment may well see where the base was last: then no motion is lost between the two.
+        sets = sorted(window.frame_sets, key=lambda frame_set: frame_set.stamp_ns != self._odometry.last_stamp_ns)
+        found = (self._base_pose(frame_set, metric, None) for frame_set in sets)
         first = next((base for base in found if base is not None), None)
         self._odometry.begin_segment(np.eye(4) if first is None else first.odom_from_base, report, scale)
 
@@ -119,17 +123,18 @@ class Placement:
         """One set of the window that was taken in; sets in time order."""
         current = self._current
         assert current is not None
-        odom_from_window = self._odometry.odom_from_world @ current.report.world_from_window
+        odom_from_window = self._odom_from_window(current)
         last = self.path[-1] if self.path else None
         base = self._base_pose(frame_set, odom_from_window, last)
         views = self._views_of(frame_set.frames, current)
-        poses = odom_from_window.apply_to_poses(current.prediction.window_from_camera[views])
         simultaneous = odom_from_window.apply_to_poses(current.window_from_camera[views])
-        state = None
-        if base is not None:
-            used = [index for index, frame in enumerate(frame_set.frames) if frame.key in base.views]
-            state = self._odometry.follow(base, simultaneous[used])
-        if not self._rig.base_from_camera and len(frame_set.frames) > 1:
+        poses, state = np.full_like(simultaneous, np.nan), None
+        if current.report.has_track:
+            poses = odom_from_window.apply_to_poses(current.prediction.window_from_camera[views])
+            if base is not None:
+                used = [index for index, frame in enumerate(frame_set.frames) if frame.key in base.views]
+                state = self._odometry.follow(base, simultaneous[used])
+        if not self._rig.base_from_camera and len(frame_set.frames) > 1 and current.prediction.has_poses:
             self._calibrate(frame_set, simultaneous, current)
         disagreeing = base.disagreeing if base else frozenset()
         self._disagreeing |= {key.camera for key in disagreeing}
@@ -137,16 +142,22 @@ class Placement:
         garbage = {key for key in disagreeing if self._disagreed[key.camera] < MISPLACED_AFTER}
         distrusted = current.report.distrusted | garbage
         results = [
-            self._view_result(frame, view, pose, base, odom_from_window.scale, frame.key not in distrusted)
+            self._view_result(frame, view, pose, base if state else None, odom_from_window, frame.key not in distrusted)
             for frame, view, pose in zip(frame_set.frames, views, poses, strict=True)
         ]
         return SetResult(frame_set, tuple(results), state, frozenset(key.camera for key in disagreeing))
+
+    def _odom_from_window(self, current: _Current) -> Sim3:
+        """Where there is no track, of its scale alone."""
+        if current.report.has_track:
+            return self._odometry.odom_from_world @ current.report.world_from_window
+        return Sim3(current.scale.metres_per_unit, np.eye(3), np.zeros(3)) @ current.report.world_from_window
 
     def _base_pose(self, frame_set: FrameSet, odom_from_window: Sim3, last: OdometryState | None) -> BasePose | None:
         current = self._current
         assert current is not None
         frames = tuple(frame for frame in frame_set.frames if frame.key not in current.report.distrusted)
-        if not frames:
+        if not frames or not current.prediction.has_poses:
             return None
         return self._rig.base_pose(
             frames,
@@ -163,7 +174,7 @@ class Placement:
         view: int,
         odom_from_camera: FloatArray,
         base: BasePose | None,
-        scale: float,
+        odom_from_window: Sim3,
         trusted: bool,
     ) -> ViewResult:
         assert self._current is not None
@@ -172,13 +183,15 @@ class Placement:
             # As whoever follows TF from the base to this camera finds it.
             chained = self._rig.camera_pose(frame.camera, base.odom_from_base)
             odom_from_camera = odom_from_camera if chained is None else chained
-        depth = prediction.depth[view] * np.float32(scale)
+        depth, confidence = prediction.depth[view] * np.float32(odom_from_window.scale), prediction.confidence[view]
+        sky = None if prediction.sky is None else prediction.sky[view]
         return ViewResult(
             frame=frame,
             image=prediction.images[view],
             camera=prediction.cameras[view],
             depth=depth if trusted else np.full_like(depth, np.nan),
-            confidence=prediction.confidence[view],
+            confidence=confidence if sky is None else np.where(sky, np.float32(0), confidence),
+            sky=sky if trusted else None,
             odom_from_camera=odom_from_camera,
             trusted=trusted,
         )
@@ -186,7 +199,7 @@ class Placement:
     def _calibrate(self, frame_set: FrameSet, poses: FloatArray, current: _Current) -> None:
         trusted = [index for index, frame in enumerate(frame_set.frames) if frame.key not in current.report.distrusted]
         names = [frame_set.frames[index].camera for index in trusted]
-        noise = self._noise(current, self._odometry.odom_from_world.scale)
+        noise = self._noise(current, self._odom_from_window(current).scale / current.report.world_from_window.scale)
         self._calibration.add(names, poses[trusted], noise, current.scale.is_metric)
         if frame_set.stamp_ns - self._estimated_ns >= CALIBRATION_PERIOD_NS:
             self._estimate, self._estimated_ns = self._calibration.estimate(current.scale.sigma), frame_set.stamp_ns

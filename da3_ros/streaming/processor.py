@@ -13,13 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from da3_ros.geometry.camera import PinholeCamera
-from da3_ros.geometry.prediction import Prediction, ViewKey
+from da3_ros.geometry.prediction import FULL_EFFORT, Effort, Prediction, ViewKey
 from da3_ros.geometry.rotation import FloatArray
 from da3_ros.streaming.aligner import WindowAligner
 from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.conditioning import KnownPoses, OdometryAt, known_camera_from_world
 from da3_ros.streaming.frame import FrameSet, Window
 from da3_ros.streaming.intrinsics import ChosenIntrinsics, IntrinsicsPolicy
+from da3_ros.streaming.lone_windows import LoneWindows
+from da3_ros.streaming.memory_relief import MemoryRelief, Step
 from da3_ros.streaming.odometry import OdometryState
 from da3_ros.streaming.placement import Placement
 from da3_ros.streaming.results import SetResult
@@ -40,6 +42,8 @@ class Engine(Protocol):
         cameras: Sequence[PinholeCamera | None] | None = None,
         camera_from_world: FloatArray | None = None,
         keys: Sequence[ViewKey] | None = None,
+        *,
+        effort: Effort = FULL_EFFORT,
     ) -> Prediction:
         """Answer for V views.
 
@@ -48,6 +52,10 @@ class Engine(Protocol):
             cameras: calibration of each, None where there is none.
             camera_from_world: (V, 4, 4) known poses to condition on, None without.
             keys: identity of each view; equal keys mean equal pixels.
+            effort: how to save memory.
+
+        Raises:
+            MemoryError: when there is too little memory for these views, with this effort.
         """
 
 
@@ -57,13 +65,15 @@ class Placed:
 
     Attributes:
         window: as the engine saw it.
+        cut_off: frame sets that it could not hold, as memory was short.
         chosen: the engine's answer with the cameras to be published, in the window's gauge.
         report: its place in the world.
-        engine_ns: time that the engine took.
+        engine_ns: time that the engine took, attempts for which memory was too short included.
         alignment_ns: time that intrinsics and alignment took.
     """
 
     window: Window
+    cut_off: tuple[FrameSet, ...]
     chosen: ChosenIntrinsics
     report: AlignmentReport
     engine_ns: int
@@ -88,7 +98,7 @@ class WindowProcessor:
     def __init__(
         self,
         engine: Engine,
-        aligner: WindowAligner,
+        aligner: WindowAligner | LoneWindows,
         scales: ScaleWatch,
         intrinsics: IntrinsicsPolicy,
         placement: Placement,
@@ -105,6 +115,7 @@ class WindowProcessor:
         self._conditioning, self._odometry_at = conditioning, odometry_at
         self._overlap = overlap
         self._now_ns = now_ns
+        self._relief = MemoryRelief()
         self._is_unconditioned = self._has_focal_warning = False
 
     @property
@@ -113,12 +124,17 @@ class WindowProcessor:
         return self._placement.path
 
     @property
+    def relief(self) -> tuple[Step, ...]:
+        """What windows do without as memory is short, from any thread."""
+        return self._relief.steps
+
+    @property
     def rig(self) -> RigEstimate | None:
         """Where the cameras sit against one another, as far as the images tell; None where the robot knows it."""
         return self._placement.rig_estimate
 
     def reset(self) -> None:
-        """Forget world and trajectory: the next window's first base pose is the origin."""
+        """Forget world and trajectory, not the shortage of memory: the next window's first base pose is the origin."""
         self._aligner.reset()
         self._scales.forget()
         self._intrinsics.forget()
@@ -140,30 +156,58 @@ class WindowProcessor:
         last = self._aligner.last_window
         if last is not None and window.frame_sets[-1].stamp_ns < last.frame_sets[-1].stamp_ns:
             self.reset()
-            last = None
+        return self._overlapping(window, self._overlap)
+
+    def _overlapping(self, window: Window, overlap: int) -> Window:
+        last = self._aligner.last_window
         if last is None:
             return window
-        window = bridge(last, window, self._overlap)
+        window = bridge(last, window, overlap)
         # The external odometry may not reach back to anchors, and without one view's pose none can be told.
         anchors = () if self._conditioning == "odom" else self._aligner.anchors
-        return with_anchors(window, anchors, last, self._overlap)
+        return with_anchors(window, anchors, last, overlap)
 
     def place(self, window: Window) -> Placed:
-        """Estimate and align. What the engine raises passes through and leaves the trajectory as it was."""
+        """Estimate and align, with less of a window where memory is short.
+
+        What else the engine raises, and a shortage that nothing relieves, pass through and leave the trajectory as it
+        was.
+        """
+        whole, start_ns = window, self._now_ns()
+        self._relief.begin()
+        while True:
+            window = self._fitting(whole)
+            try:
+                known, prediction = self._estimate(window)
+                break
+            except MemoryError as error:
+                if not self._relief.give_up(window, str(error)):
+                    raise
+            # Tried again out here, where the error no longer holds on to what the failed call had allocated.
+        estimated_ns = self._now_ns()
+        chosen = self._intrinsics.apply(window, prediction)
+        self._tell(known, chosen)
+        report = self._aligner.add(window, chosen.prediction)
+        seen = {frame_set.index for frame_set in window.frame_sets}
+        cut_off = tuple(frame_set for frame_set in whole.frame_sets if frame_set.index not in seen)
+        return Placed(window, cut_off, chosen, report, estimated_ns - start_ns, self._now_ns() - estimated_ns)
+
+    def _fitting(self, window: Window) -> Window:
+        """As much of a window as there is memory for, still to be aligned."""
+        cut = self._relief.cut(window)
+        return window if cut is window else self._overlapping(cut, self._relief.overlap(self._overlap))
+
+    def _estimate(self, window: Window) -> tuple[KnownPoses, Prediction]:
         views = window.views
         known = known_camera_from_world(window, self._placement.base_from_camera, self._odometry_at, self._conditioning)
-        start_ns = self._now_ns()
         prediction = self._engine.estimate(
             [frame.image for frame in views],
             cameras=[frame.calibration for frame in views],
             camera_from_world=known.camera_from_world,
             keys=[frame.key for frame in views],
+            effort=self._relief.effort,
         )
-        estimated_ns = self._now_ns()
-        chosen = self._intrinsics.apply(window, prediction)
-        self._tell(known, chosen)
-        report = self._aligner.add(window, chosen.prediction)
-        return Placed(window, chosen, report, estimated_ns - start_ns, self._now_ns() - estimated_ns)
+        return known, prediction
 
     def _tell(self, known: KnownPoses, chosen: ChosenIntrinsics) -> None:
         """Log once what a user should look at, and again when it comes back."""

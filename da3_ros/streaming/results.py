@@ -28,8 +28,9 @@ class ViewResult:
         camera: intrinsics of exactly these images, without distortion.
         depth: (H, W) float32 z along the optical axis, metres, or the segment's unit while the scale is relative; NaN
             where unknown.
-        confidence: (H, W) float32, at least 1, larger is surer.
-        odom_from_camera: (4, 4) float64 rigid, optical frame, in the unit of depth.
+        confidence: (H, W) float32, at least 1, larger is surer; 0 in the sky.
+        sky: (H, W) where the view shows the sky, its depth being NaN; None when that is not known, or not trusted.
+        odom_from_camera: (4, 4) float64 rigid, optical frame, in the unit of depth; NaN where there is no track.
         trusted: False when the view contradicts the others: its depth is withheld, all NaN.
     """
 
@@ -38,6 +39,7 @@ class ViewResult:
     camera: PinholeCamera
     depth: npt.NDArray[np.float32]
     confidence: npt.NDArray[np.float32]
+    sky: npt.NDArray[np.bool_] | None
     odom_from_camera: FloatArray
     trusted: bool
 
@@ -49,7 +51,8 @@ class SetResult:
     Attributes:
         frame_set: the source.
         views: one per frame, in its order.
-        odometry: the base at that instant; None while no camera of the set has a known place on the base.
+        odometry: the base at that instant; None while no camera of the set has a known place on the base, and where
+            there is no track.
         disagreeing: cameras left out of the base's pose: garbage, or not where TF says they are.
     """
 
@@ -67,11 +70,13 @@ class StageTimes:
         queue_ns: from the making of its newest frame set to the start of processing.
         engine_ns: the network call with its pre-processing.
         alignment_ns: intrinsics, alignment, scale and odometry.
+        metric_ns: the network that is asked for metres; 0 when it is not.
     """
 
     queue_ns: int
     engine_ns: int
     alignment_ns: int
+    metric_ns: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 SOURCES = ("rig", "odom", "model")
 MODES = ("auto", *SOURCES, "fixed", "relative")
-# How far a source may be off for ever, relative: what no number of observations takes away.
-BIAS = {"rig": 1e-3, "odom": 1e-2, "model": 0.0}
-# A world is metric from the moment when one source knows its unit this well.
+# How far a source may be off for ever, relative: what no number of observations takes away. A metric network's depth
+# is off by 7 to 10 % on average (AbsRel of DA3-METRIC on NYU, KITTI and ETH3D as published), most of it by one factor
+# for a whole scene: a mean absolute error of 6.4 % is a standard deviation of 8 %.
+BIAS = {"rig": 1e-3, "odom": 1e-2, "model": 0.08}
+# A world is metric from the moment when one source knows its unit this well, its bias aside.
 MAX_METRIC_SIGMA = 0.05
 # An observation this many sigmas away is refused; chance does that once in 2000.
 GATE = 3.5
@@ -118,6 +120,10 @@ class ScaleTracker:
         age_ns = max(0, stamp_ns - self._beliefs[self._followed].stamp_ns)
         return ScaleState(self._followed, math.exp(self._log_scale), self._sigma(), age_ns)
 
+    def hears(self, source: str) -> bool:
+        """Whether what this source says is of any use."""
+        return source in self._heard
+
     def believed(self, source: str) -> float | None:
         """Metres per unit to expect of a source's next observation, known or only suspected; None without a clue."""
         if source in self._beliefs:
@@ -179,11 +185,11 @@ class ScaleTracker:
 
     def _choose(self, taken: set[str]) -> None:
         """Follow the surest source, but only one that has just spoken, and not for a small gain."""
-        limit, agreed = MAX_METRIC_SIGMA, 0
+        limit, agreed = math.inf, 0
         if self._followed is not None:
-            limit = min(limit, CHANGE_RATIO * math.sqrt(self._spread(self._followed)))
-            agreed = CHANGE_AFTER
-        sure = [one for one in SOURCES if one in taken and self._beliefs[one].agreed >= agreed]
+            limit, agreed = CHANGE_RATIO * math.sqrt(self._spread(self._followed)), CHANGE_AFTER
+        known = [one for one in SOURCES if one in taken and self._beliefs[one].variance <= MAX_METRIC_SIGMA**2]
+        sure = [one for one in known if self._beliefs[one].agreed >= agreed]
         best = min(sure, key=self._spread, default=None)
         if best is not None and math.sqrt(self._spread(best)) <= limit:
             self._followed = best

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from da3_ros.geometry.rotation import FloatArray
 from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.conditioning import OdometryAt
 from da3_ros.streaming.frame import FrameSet, Window
+from da3_ros.streaming.model_scale import ModelScale
 from da3_ros.streaming.odometry_scale import OdometryScale, window_scale
 from da3_ros.streaming.rig import BODY_FROM_OPTICAL
 from da3_ros.streaming.scale import ScaleObservation, ScaleState, ScaleTracker
@@ -26,8 +27,6 @@ PATIENCE_NS = 1_000_000_000
 MAX_WAITING = 256
 # What happened in a longer time between two frame sets is for the external odometry alone to say, and it drifts.
 MAX_GAP_NS = 500_000_000
-
-MetricScale = Callable[[Window, Prediction], ScaleObservation | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,19 +44,20 @@ class ScaleWatch:
     Args:
         tracker: told of everything.
         odometry_at: external odometry, None without.
-        metric_scale: asks a model that was trained to predict metres, None without.
+        model_scale: asks networks that were trained to predict metres.
     """
 
-    def __init__(self, tracker: ScaleTracker, odometry_at: OdometryAt | None, metric_scale: MetricScale | None) -> None:
+    def __init__(self, tracker: ScaleTracker, odometry_at: OdometryAt | None, model_scale: ModelScale) -> None:
         self._tracker = tracker
         self._odometry_at = odometry_at
-        self._metric_scale = metric_scale
+        self._model_scale = model_scale
         self._travelled = OdometryScale()
         self._waiting: deque[_Place] = deque(maxlen=MAX_WAITING)
 
     def forget(self) -> None:
         """A new segment has another unit."""
         self._tracker.forget()
+        self._model_scale.forget()
         self._travelled.forget()
         self._waiting.clear()
 
@@ -86,6 +86,24 @@ class ScaleWatch:
         self._tracker.advance(report.scale_drift)
         shift_variance = 2 * report.noise.centre**2 / max(report.overlap_views, 1)
         self._travelled.advance(report.scale_drift, shift_variance)
+        observations = self._told_by_places(window, prediction, report, new_sets, base_from_camera)
+        if self._tracker.hears("model"):
+            is_metric = self._tracker.state(stamp_ns).is_metric
+            observations.append(self._model_scale.observe(window, prediction, report, is_metric))
+        return self._tracker.observe([one for one in observations if one is not None], stamp_ns)
+
+    def _told_by_places(
+        self,
+        window: Window,
+        prediction: Prediction,
+        report: AlignmentReport,
+        new_sets: Sequence[FrameSet],
+        base_from_camera: Mapping[str, FloatArray],
+    ) -> list[ScaleObservation | None]:
+        """What the rig and the external odometry say against the places of cameras as the window predicts them."""
+        if not prediction.has_poses:
+            return []
+        stamp_ns = window.frame_sets[-1].stamp_ns
         world_from_camera = at_set_stamps(
             window, report.world_from_window.apply_to_poses(prediction.window_from_camera)
         )
@@ -109,9 +127,7 @@ class ScaleWatch:
             recent = [place for place in places if place.stamp_ns >= _begin_of_motion_ns(window)]
             observations.append(self._travelled_within(recent, base_from_camera, report.noise.centre))
             observations += self._travelled_so_far(stamp_ns, base_from_camera, report.noise.centre)
-        if self._metric_scale is not None:
-            observations.append(self._metric_scale(window, prediction))
-        return self._tracker.observe([one for one in observations if one is not None], stamp_ns)
+        return observations
 
     def _travelled_within(
         self, places: Sequence[_Place], base_from_camera: Mapping[str, FloatArray], centre_noise: float

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from da3_ros.geometry.camera import PinholeCamera
-from da3_ros.geometry.cloud import DepthFilter, clean_depth, organised_cloud
+from da3_ros.geometry.cloud import DepthFilter, beyond_sky, clean_depth, organised_cloud
 
 KEEP_ALL = DepthFilter(min_confidence=0.0)
 NAN = np.nan
@@ -147,3 +147,10 @@ def test_cleaning_leaves_its_input_alone() -> None:
 def test_cleaning_is_refused_when_shapes_differ() -> None:
     with pytest.raises(ValueError, match="must be alike"):
         clean_depth(np.ones((4, 5), np.float32), np.ones((5, 4), np.float32), KEEP_ALL)
+
+
+def test_sky_is_infinitely_far_and_all_else_as_it_was() -> None:
+    depth = np.array([[NAN, NAN, 2.0]], np.float32)
+
+    np.testing.assert_array_equal(beyond_sky(depth, np.array([[True, False, False]])), [[np.inf, NAN, 2.0]])
+    assert beyond_sky(depth, None) is depth

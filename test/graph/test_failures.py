@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.msg import Log
 
-from da3_ros.geometry.prediction import Prediction
-from da3_ros.inference.engine import EngineError
+from da3_ros.geometry.prediction import FULL_EFFORT, Effort, Prediction
+from da3_ros.inference.engine import EngineError, OutOfMemory
 from da3_ros.inference.null_engine import NullEngine
 from da3_ros.nodes import da3_node
 from da3_ros.nodes.camera_outputs import CameraOutputs
+from da3_ros.streaming.memory_relief import FIRST_WAIT
 from test.graph.harness import Graph, dropped
 
-DEPTH, STATUS = "depth/image_rect", "da3_node/status"
+DEPTH, INFO, STATUS = "depth/image_rect", "depth/camera_info", "da3_node/status"
+MEMORY = "da3_node: memory"
 
 
 class FailingEngine(NullEngine):
@@ -38,7 +41,7 @@ class FailingEngine(NullEngine):
         graph.recorder.wait_until(lambda: self.calls == number, f"call {number} of the engine")
 
 
-@pytest.mark.parametrize("error", [EngineError("no memory"), ValueError("bad"), RuntimeError("cuda"), MemoryError()])
+@pytest.mark.parametrize("error", [EngineError("no answer"), ValueError("bad"), RuntimeError("cuda")])
 def test_next_window_comes_when_the_engine_fails_once(
     graph: Graph, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -76,6 +79,45 @@ def test_frames_are_counted_as_failed_when_no_later_window_holds_them(
     assert dropped(status) == {"engine_failed": 2}
     assert graph.numbers_on(f"front/{DEPTH}") == [2, 3, 4, 5, 6, 7]
     assert len(graph.recorder.warnings("no memory", level=Log.ERROR)) == 1
+
+
+class ShortEngine(FailingEngine):
+    """Answers at half the resolution where it is asked to."""
+
+    def estimate(self, *arguments: Any, effort: Effort = FULL_EFFORT, **options: Any) -> Prediction:
+        full = super().estimate(*arguments, **options)
+        half = NullEngine(process_resolution=28)
+        return half.estimate(*arguments, **options) if effort.half_resolution else full
+
+
+def test_node_goes_on_with_less_while_memory_is_short_and_takes_it_back(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Windows grow from one view, of which nothing but the resolution can be halved. Each of these calls is retried.
+    engine = ShortEngine(OutOfMemory("9000 MB are wanted"), calls=(1, 3, 5))
+    monkeypatch.setattr(da3_node, "make_engine", lambda params: engine)
+    graph.recorder.listen_to_node("front", topics=[DEPTH, INFO, STATUS, "/diagnostics"])
+    graph.active_node(cameras=["front"], diagnostics_period_s=0.1)
+    cameras = graph.cameras("front")
+
+    def told(level: bytes, message: str) -> bool:
+        statuses = [status for array in graph.recorder.messages("/diagnostics") for status in array.status]
+        return any((status.name, status.level, status.message) == (MEMORY, level, message) for status in statuses)
+
+    graph.run(cameras, 0, 3)
+    given_up = "short of memory: half_chunks, half_window, half_resolution"
+    graph.recorder.wait_until(lambda: told(DiagnosticStatus.WARN, given_up), "what is given up")
+    status = graph.run(cameras, 3, 3 * FIRST_WAIT + 1)
+    graph.recorder.wait_until(lambda: told(DiagnosticStatus.OK, "enough for whole windows"), "the recovery")
+
+    assert not dropped(status)
+    assert graph.numbers_on(f"front/{DEPTH}") == list(range(4 + 3 * FIRST_WAIT))
+    assert len(graph.recorder.warnings("out of memory", "9000 MB")) == 3
+    assert not graph.recorder.warnings(level=Log.ERROR)
+    depth, info = (graph.recorder.by_stamp(f"front/{topic}") for topic in (DEPTH, INFO))
+    sizes = [(image.height, image.width) for image in depth.values()]
+    assert (sizes[0], sizes[-1]) == ((28, 28), (42, 56))
+    assert sizes == [(info[stamp_ns].height, info[stamp_ns].width) for stamp_ns in depth]
 
 
 def test_next_window_comes_when_publishing_fails_once(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:

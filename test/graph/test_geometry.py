@@ -183,10 +183,12 @@ class Spy:
         self.calls: list[tuple[tuple[ViewKey, ...], FloatArray | None]] = []
         self._oracle = oracle(room, OracleNoise())
 
-    def estimate(self, images: Any, cameras: Any = None, camera_from_world: Any = None, keys: Any = None) -> Prediction:
+    def estimate(
+        self, images: Any, cameras: Any = None, camera_from_world: Any = None, keys: Any = None, **options: Any
+    ) -> Prediction:
         given = None if camera_from_world is None else np.array(camera_from_world)
         self.calls.append((tuple(keys), given))
-        return self._oracle.estimate(images, cameras, camera_from_world, keys)
+        return self._oracle.estimate(images, cameras, camera_from_world, keys, **options)
 
     def warm_up(self, views: int, size: tuple[int, int]) -> None:
         pass

@@ -13,18 +13,20 @@ import pytest
 import torch
 
 from da3_ros.geometry.camera import PinholeCamera
-from da3_ros.geometry.prediction import Prediction, ViewKey
+from da3_ros.geometry.prediction import FULL_EFFORT, Effort, Prediction, ViewKey
 from da3_ros.geometry.rotation import matrix_from_rotation_vector
 from da3_ros.geometry.sim3 import rigid, rigid_inverse
-from da3_ros.inference.engine import Engine, EngineError
+from da3_ros.inference.engine import Engine, EngineError, OutOfMemory
 from da3_ros.inference.estimator import DepthEstimator, network_input
 from da3_ros.inference.loading import load_estimator
 from da3_ros.inference.network_cameras import network_intrinsics_from_camera
 from da3_ros.inference.preprocess import Preprocessor
+from da3_ros.model.backbone import ViewTokens
 from da3_ros.model.build import build_network
 from da3_ros.model.camera_token import normalise_cameras
 from da3_ros.model.network import Da3Network, NetworkOutput
 from da3_ros.model.weights import randomise
+from test.closeness import assert_close
 
 CPU = torch.device("cpu")
 SIZE = (60, 80)  # processed to 42x56
@@ -98,8 +100,8 @@ def test_prediction_says_what_the_network_says(network: Da3Network, estimator: D
 
     with torch.inference_mode():
         theirs = network(network_input(Preprocessor(56).process(images).images, CPU))
-    np.testing.assert_array_equal(ours.depth, theirs.depth[0])
-    np.testing.assert_array_equal(ours.confidence, theirs.confidence[0])
+    assert_close(ours.depth, theirs.depth[0])
+    assert_close(ours.confidence, theirs.confidence[0])
     product = ours.window_from_camera @ theirs.camera_from_world[0].double().numpy()
     np.testing.assert_allclose(product, np.tile(np.eye(4), (3, 1, 1)), atol=1e-5)
 
@@ -115,7 +117,7 @@ def test_reference_view_is_chosen_as_the_setting_says(network: Da3Network) -> No
     assert not np.allclose(first.depth, middle.depth, rtol=1e-3)
     with torch.inference_mode():
         theirs = network(network_input(Preprocessor(56).process(images).images, CPU), reference_view="middle")
-    np.testing.assert_array_equal(middle.depth, theirs.depth[0])
+    assert_close(middle.depth, theirs.depth[0])
 
 
 def test_same_views_give_the_same_answer_twice(estimator: DepthEstimator) -> None:
@@ -168,7 +170,7 @@ def test_known_poses_reach_the_network_normalised_and_with_its_own_intrinsics(
     poses = normalise_cameras(torch.from_numpy(POSES)[None]).float()
     with torch.inference_mode():
         theirs = network(network_input(views.images, CPU), poses, torch.from_numpy(matrix)[None].float())
-    np.testing.assert_array_equal(ours.depth, theirs.depth[0])
+    assert_close(ours.depth, theirs.depth[0])
     assert not np.array_equal(ours.depth, estimator.estimate(images, [CAMERA] * 3).depth)
 
 
@@ -211,10 +213,13 @@ class _Failing(torch.nn.Module):
         super().__init__()
         self.error = error
 
-    def forward(self, images: torch.Tensor, *_: object, **__: object) -> NetworkOutput:
+    def encode(self, images: torch.Tensor) -> ViewTokens:
+        return ViewTokens(images.flatten(2), images[:, :, 0, 0], (images.shape[2], images.shape[3]))
+
+    def relate(self, views: ViewTokens, batch: int, **__: object) -> NetworkOutput:
         if self.error is not None:
             raise self.error
-        B, V, H, W = (*images.shape[:2], *images.shape[3:])
+        (B, V), (H, W) = (batch, len(views.tokens) // batch), views.grid
         depth = torch.ones(B, V, H, W)
         depth[:, -1, 0, 0] = torch.inf
         eye = torch.eye(4).expand(B, V, 4, 4)
@@ -280,3 +285,37 @@ def test_loading_gives_an_estimator_that_estimates() -> None:
     loaded = load_estimator("da3-small", "random", device="cpu", process_resolution=56, cpu_threads=1)
 
     assert loaded.estimate(images_of(1)).depth.shape == (1, 42, 56)
+
+
+def test_call_that_would_take_more_memory_than_it_may_is_refused_before_it_is_made(network: Da3Network) -> None:
+    bounded = DepthEstimator(network, CPU, process_resolution=56, cpu_threads=1, max_memory_mb=60)
+
+    with pytest.raises(OutOfMemory, match=r"400 views of 42x56 would take \d+ MB, and max_memory_mb is 60"):
+        bounded.estimate(images_of(400))
+    bounded.estimate(images_of(1))
+
+
+def test_what_is_remembered_makes_room_when_memory_is_short() -> None:
+    short = failing(MemoryError())
+    keys = [ViewKey("front", 0)]
+
+    with pytest.raises(OutOfMemory):
+        short.estimate(images_of(1), keys=keys)
+
+    assert short._cache.size_bytes == 0
+
+
+def test_chunks_are_halved_when_that_is_asked_for() -> None:
+    asked: list[int] = []
+
+    class Asked(_Failing):
+        def relate(self, views: ViewTokens, batch: int, *_: object, **settings: object) -> NetworkOutput:
+            asked.append(int(str(settings["views_at_once"])))
+            raise MemoryError
+
+    estimator = DepthEstimator(Asked(), CPU, process_resolution=56, cpu_threads=1)  # type: ignore[arg-type]
+    for effort in (FULL_EFFORT, Effort(half_chunks=True)):
+        with pytest.raises(OutOfMemory):
+            estimator.estimate(images_of(4), effort=effort)
+
+    assert asked == [2, 1]

@@ -17,6 +17,7 @@ from da3_ros.geometry.rotation import matrix_from_rotation_vector
 from da3_ros.geometry.sim3 import rigid
 from da3_ros.inference.engine import EngineError
 from da3_ros.inference.estimator import POSE_SOURCES, DepthEstimator
+from da3_ros.model.backbone import ViewTokens
 from da3_ros.model.network import NetworkOutput
 from test.model.tiny import tiny_network
 
@@ -47,8 +48,11 @@ class _Scripted(torch.nn.Module):
         super().__init__()
         self.rays = torch.from_numpy(rays).float()[None]
 
-    def forward(self, images: torch.Tensor, *_: object, want_rays: bool, **__: object) -> NetworkOutput:
-        B, V, H, W = (*images.shape[:2], *images.shape[3:])
+    def encode(self, images: torch.Tensor) -> ViewTokens:
+        return ViewTokens(images.flatten(2), images[:, :, 0, 0], (images.shape[2], images.shape[3]))
+
+    def relate(self, views: ViewTokens, batch: int, want_rays: bool, **__: object) -> NetworkOutput:
+        (B, V), (H, W) = (batch, len(views.tokens) // batch), views.grid
         depth, eye = torch.ones(B, V, H, W), torch.eye(4).expand(B, V, 4, 4)
         rays = (self.rays, 2 * torch.ones(self.rays.shape[:-1])) if want_rays else (None, None)
         return NetworkOutput(depth, 2 * depth, eye, 50.0 * eye[..., :3, :3], *rays)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from da3_ros.model.build import build_network
 from da3_ros.model.checkpoint import WeightsError, load_weights
 from da3_ros.model.network import Da3Network
-from test.model.tiny import TINY, TINY_SWIGLU, tiny_network
+from test.model.tiny import TINY, TINY_MONOCULAR, TINY_NESTED, TINY_SWIGLU, tiny_network
 
 A_BIAS = "model.cam_dec.fc_t.bias"
 
@@ -60,6 +61,9 @@ def test_load_names_the_unknown_and_the_missing(upstream: dict[str, Tensor], tmp
         "model.head.scratch.refinenet4.resConfUnit1.conv1.bias",
         "model.head.scratch.output_conv1_aux.4.0.bias",
         "model.backbone.pretrained.mask_token",
+        "model.da3.cam_dec.fc_t.bias",
+        "model.da3.da3_metric.backbone.pretrained.norm.bias",
+        "model.head.scratch.sky_output_conv2.0.bias",
     ],
 )
 def test_load_refuses_a_name_it_does_not_know(upstream: dict[str, Tensor], tmp_path: Path, name: str) -> None:
@@ -89,6 +93,41 @@ def test_load_names_the_tensor_when_a_shape_differs_and_changes_nothing(
         load_weights(network, tmp_path / "model.safetensors")
 
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_load_names_the_first_tensor_that_differs_when_the_file_is_of_another_size(shared_golden: Path) -> None:
+    smaller = build_network("da3-small", **{**TINY, "dim": 32, "depth": 9})
+
+    with pytest.raises(WeightsError, match=r"camera_token is \(1, 2, 64\), the network needs \(1, 2, 32\)$"):
+        load_weights(smaller, shared_golden / "tiny_alt2.weights.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "file", "message"),
+    [
+        ("da3-small", TINY, "tiny_mono", r"head\.projects\.0\.weight is \(16, 64, 1, 1\), the network needs \(16, 128"),
+        ("da3mono-large", TINY_MONOCULAR, "tiny_alt2", r"head\.projects\.0\.weight is \(16, 128, 1, 1\)"),
+        ("da3-giant", TINY_SWIGLU, "tiny_nested", r"unknown: model\.da3\.backbone\..*missing: backbone\."),
+        ("da3nested-giant-large", TINY_NESTED, "tiny_mono", r"unknown: model\.backbone\..*missing: any_view\."),
+    ],
+    ids=["single-image file", "any-view file", "nested file", "part of a nested one"],
+)
+def test_load_says_what_differs_when_the_file_is_of_another_model(
+    shared_golden: Path, name: str, overrides: dict[str, Any], file: str, message: str
+) -> None:
+    with pytest.raises(WeightsError, match=message):
+        load_weights(build_network(name, **overrides), shared_golden / f"{file}.weights.safetensors")
+
+
+def test_load_fills_both_parts_of_a_nested_network(shared_golden: Path) -> None:
+    file = shared_golden / "tiny_nested.weights.safetensors"
+    network = build_network("da3nested-giant-large", **TINY_NESTED)
+
+    load_weights(network, file)
+
+    theirs = load_file(file)
+    assert torch.equal(network.any_view.backbone.norm.weight, theirs["model.da3.backbone.pretrained.norm.weight"])
+    assert torch.equal(network.metric.backbone.norm.weight, theirs["model.da3_metric.backbone.pretrained.norm.weight"])
 
 
 def test_load_refuses_weights_of_another_architecture(shared_golden: Path) -> None:

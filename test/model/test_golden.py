@@ -4,21 +4,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from da3_ros.model import backbone
+from da3_ros.model.backbone import Tap
 from da3_ros.model.build import build_network
 from da3_ros.model.checkpoint import load_weights
 from da3_ros.model.network import Da3Network, NetworkOutput
-from da3_ros.model.reference_view import STRATEGIES, reference_first
+from da3_ros.model.reference_view import STRATEGIES, reference_first, select_reference
 from test.closeness import assert_close
 from test.model.tiny import TINY, TINY_SWIGLU
+from test.parity.reference import sim_range
 
 ALT2 = (
     "n1",
@@ -51,11 +55,28 @@ def _run(network: Da3Network, theirs: dict[str, Tensor], case: str) -> tuple[Net
 
     for i, block in enumerate(network.backbone.blocks):
         record(block, f"block{i:02d}")
-    record(network.backbone, "taps")
     record(network.camera_encoder, "cam_enc")
     record(network.camera_decoder, "pose_enc")
+    taps: list[Tap] = []
+    relate_views = network.backbone.relate_views
+
+    def record_taps(*arguments: Any) -> Iterator[Tap]:
+        for tap in relate_views(*arguments):
+            taps.append(tap)
+            yield tap
+
     strategy = next((name for name in STRATEGIES if case.endswith(name)), "saddle_balanced")
-    with torch.inference_mode():
+
+    def take_the_recorded_view(class_tokens: Tensor, name: str) -> Tensor:
+        chosen, recorded = select_reference(class_tokens, name), theirs["b_idx"]
+        if name == "saddle_sim_range":  # the two views most alike are equally good: rounding chose when it was recorded
+            spread = sim_range(class_tokens)
+            torch.testing.assert_close(spread.gather(1, chosen[:, None]), spread.gather(1, recorded[:, None]))
+            return recorded
+        return chosen
+
+    choose = patch.object(backbone, "select_reference", take_the_recorded_view)
+    with torch.inference_mode(), choose, patch.object(network.backbone, "relate_views", record_taps):
         out = network(
             theirs["x"],
             camera_from_world=theirs.get("in_extrinsics"),
@@ -63,7 +84,7 @@ def _run(network: Da3Network, theirs: dict[str, Tensor], case: str) -> tuple[Net
             want_rays=True,
             reference_view=strategy,
         )
-    for k, tap in enumerate(inside.pop("taps")):
+    for k, tap in enumerate(taps):
         inside |= {f"feat{k}": tap.patches, f"camtok{k}": tap.camera_tokens}
     return out, inside
 

@@ -108,7 +108,7 @@ def test_kept_early_tokens_give_the_same_answer(network: Da3Network) -> None:
     with torch.inference_mode():
         expected = network.backbone(images, None, "saddle_balanced")
         views = network.backbone.encode_views(images[0])
-        taps = network.backbone.relate_views(views, 1, None, "saddle_balanced")
+        taps = tuple(network.backbone.relate_views(views, 1, None, "saddle_balanced"))
 
     for ours, theirs in zip(taps, expected, strict=True):
         assert torch.equal(ours.patches, theirs.patches)
@@ -204,3 +204,17 @@ def test_head_stays_in_float32_under_autocast(network: Da3Network) -> None:
 
     assert out.depth.dtype == out.camera_from_world.dtype == torch.float32
     assert 0 < max_relative_error(out.depth, expected.depth) < 0.1
+
+
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call to a `functools.lru_cache`")
+def test_network_compiles_without_a_break_so_nothing_waits_for_the_device() -> None:
+    network, views = tiny_network(), _images(views=4)
+    whole: dict[str, Any] = {"fullgraph": True, "dynamic": False, "backend": "eager"}
+    with torch.inference_mode():
+        encoded = torch.compile(network.encode, **whole)(views[0])
+        ours = torch.compile(network.relate, **whole)(encoded, batch=1, want_rays=True)
+
+        expected = network(views, want_rays=True)
+
+    for name in ("depth", "ray", "camera_from_world"):
+        assert_close(getattr(ours, name), getattr(expected, name))

@@ -16,8 +16,9 @@ from safetensors.torch import load_file
 
 from da3_ros.model.build import build_network
 from da3_ros.model.checkpoint import WeightsError
-from da3_ros.model.weights import initialise, randomise, resolve_weights
-from test.model.tiny import TINY, tiny_network
+from da3_ros.model.config import ARCHITECTURES
+from da3_ros.model.weights import OFFICIAL, initialise, randomise, resolve_weights
+from test.model.tiny import TINY, TINY_NESTED, tiny_network
 
 SMALL = "depth-anything/DA3-SMALL"
 
@@ -78,7 +79,7 @@ def test_failed_download_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
         resolve_weights(SMALL, "da3-small", allow_download=True)
 
 
-@pytest.mark.parametrize("model", ["da3-large", "da3-giant"])
+@pytest.mark.parametrize("model", ["da3-large", "da3-giant", "da3nested-giant-large"])
 @pytest.mark.parametrize("as_path", [False, True], ids=["repository", "path"])
 def test_noncommercial_weights_need_the_licence_accepted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: str, as_path: bool
@@ -91,6 +92,19 @@ def test_noncommercial_weights_need_the_licence_accepted(
     with pytest.raises(WeightsError, match=r"CC BY-NC 4\.0.*accept_noncommercial_license"):
         resolve_weights(spec, model)
     assert resolve_weights(spec, model, accept_noncommercial_license=True).name == "model.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("model", "repository"), [("da3mono-large", "DA3MONO-LARGE"), ("da3metric-large", "DA3METRIC-LARGE")]
+)
+def test_weights_for_single_images_are_free(monkeypatch: pytest.MonkeyPatch, model: str, repository: str) -> None:
+    _install(monkeypatch, cached=True, online=False)
+
+    assert resolve_weights("auto", model) == Path(f"/cache/depth-anything/{repository}/model.safetensors")
+
+
+def test_every_model_has_official_weights() -> None:
+    assert set(OFFICIAL.values()) == set(ARCHITECTURES)
 
 
 def test_repository_of_another_model_is_refused() -> None:
@@ -143,6 +157,22 @@ def _depth(seed: int, **overrides: Any) -> torch.Tensor:
 def test_random_weights_depend_on_the_seed_alone() -> None:
     assert torch.equal(_depth(1), _depth(1))
     assert not torch.equal(_depth(1), _depth(2))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_random_weights_give_finite_metric_depth_and_a_scale(seed: int) -> None:
+    network = build_network("da3nested-giant-large", **TINY_NESTED)
+    randomise(network, seed)
+    images = torch.randn(1, 3, 3, 28, 42, generator=torch.Generator().manual_seed(0))
+
+    with torch.inference_mode():
+        metric, nested = network.metric(images), network(images)
+
+    assert metric.depth.isfinite().all()
+    assert (metric.depth.std((-1, -2)) > 1e-3 * metric.depth.mean()).all()
+    assert metric.sky.isfinite().all()
+    assert nested.scale.isfinite().all()
+    assert nested.depth.isfinite().all()
 
 
 @pytest.mark.parametrize("seed", range(5))

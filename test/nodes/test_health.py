@@ -13,8 +13,9 @@ import pytest
 pytest.importorskip("da3_ros.msg", reason="NOT RUN: the messages are not built; run `make test`")
 
 from da3_ros.geometry.prediction import ViewKey
-from da3_ros.nodes.health import tracking_report
+from da3_ros.nodes.health import memory_report, tracking_report
 from da3_ros.ros.diagnostics import Level
+from da3_ros.streaming.memory_relief import Step
 from da3_ros.streaming.results import WindowResult
 from da3_ros.streaming.scale import ScaleState
 
@@ -24,7 +25,8 @@ LEFT = frozenset({ViewKey("left", 1)})
 
 
 def result_of(scale: ScaleState = RIG, focal_difference: float = 0.0, **report: Any) -> WindowResult:
-    usual = {"ok": True, "lost": False, "new_segment": False, "reason": "", "distrusted": frozenset()}
+    states = {"ok": True, "lost": False, "new_segment": False, "has_track": True}
+    usual = {**states, "reason": "", "distrusted": frozenset()}
     figures = {"world_from_window": SimpleNamespace(scale=2.5), "residual": 0.01, "overlap_views": 6, "inliers": 0.9}
     alignment = SimpleNamespace(**{**usual, **figures, **report})
     given = {"report": alignment, "scale": scale, "focal_difference": focal_difference, "new_sets": ()}
@@ -34,6 +36,7 @@ def result_of(scale: ScaleState = RIG, focal_difference: float = 0.0, **report: 
 @pytest.mark.parametrize(
     ("result", "level", "words"),
     [
+        (result_of(new_segment=True, has_track=False), Level.OK, "depth without a track, in metres by rig"),
         (None, Level.STALE, "no window"),
         (result_of(), Level.OK, "in metres by rig, sigma 1.23%"),
         (result_of(HELD), Level.OK, "by odom, sigma 2.00%, not observed for 61 s"),
@@ -56,3 +59,11 @@ def test_tracking_report_names_the_first_thing_that_is_wrong(
 
 def test_tracking_report_gives_published_units_per_unit_of_the_window() -> None:
     assert tracking_report(result_of()).values["scale"] == 5.0
+
+
+def test_memory_report_names_what_is_given_up() -> None:
+    enough, short = memory_report(()), memory_report((Step.HALF_CHUNKS, Step.HALF_WINDOW))
+
+    assert (enough.level, enough.values) == (Level.OK, {"given_up": "nothing"})
+    assert (short.level, short.message) == (Level.WARN, "short of memory: half_chunks, half_window")
+    assert short.values == {"given_up": "half_chunks, half_window"}

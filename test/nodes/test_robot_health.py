@@ -35,6 +35,7 @@ GRAVITY = GravityState("/imu", 1, True, "")
         ({"missing": {"left": "no TF base_link <- eye"}}, Level.WARN, "'left' is not placed by TF: no TF base_link"),
         ({"missing": {"left": "no TF"}, "is_needed": False}, Level.WARN, "'left'"),
         ({"missing": {"left": "no TF"}, "is_needed": False, "placed": 0}, Level.OK, "'left'"),
+        ({"placed": 0}, Level.OK, "not needed: the network sees every image by itself"),
         ({"refused": {"eye": "head"}}, Level.WARN, "'eye' has the parent 'head' already"),
     ],
 )

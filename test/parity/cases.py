@@ -5,14 +5,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from da3_ros.model.build import Network
 from da3_ros.model.camera_token import normalise_cameras
-from da3_ros.model.network import Da3Network
+from da3_ros.model.monocular import MonocularNetwork
+from da3_ros.model.nested import NestedNetwork, NestedOutput
+from da3_ros.model.network import NetworkOutput
 from test.closeness import max_relative_error
-from test.parity.reference import OUTPUTS
+
+_ANY_VIEW_OUTPUTS = ("depth", "confidence", "camera_from_world", "intrinsics", "ray", "ray_confidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +62,26 @@ def cameras(case: Case) -> dict[str, Tensor]:
     }
 
 
-def run_ours(network: Da3Network, case: Case) -> dict[str, Tensor]:
-    """All six outputs of our network, cameras as (B, V, 3, 4) like theirs."""
+def run_ours(network: Network, case: Case) -> dict[str, Tensor]:
+    """All outputs of our network, under the names and in the shapes that `reference.run` gives theirs."""
+    arguments: dict[str, Any] = {**cameras(case), "want_rays": True, "reference_view": case.strategy}
     with torch.inference_mode():
-        out = network(images(case), **cameras(case), want_rays=True, reference_view=case.strategy)
-    ours = {name: getattr(out, name) for name in OUTPUTS}
-    ours["camera_from_world"] = ours["camera_from_world"][..., :3, :]
-    return ours
+        if isinstance(network, MonocularNetwork):
+            alone = network(images(case))
+            return {"depth": alone.depth, "sky": alone.sky}
+        if isinstance(network, NestedNetwork):
+            out, metric = network(images(case), **arguments), network.metric(images(case))
+            extra = {"scale": out.scale, "metric depth": metric.depth, "metric sky": metric.sky}
+            return {**_any_view_outputs(out), **extra}
+        return _any_view_outputs(network(images(case), **arguments))
+
+
+def _any_view_outputs(out: NetworkOutput | NestedOutput) -> dict[str, Tensor]:
+    named = {name: getattr(out, name) for name in _ANY_VIEW_OUTPUTS}
+    return {**named, "camera_from_world": out.camera_from_world[..., :3, :]}  # (B, V, 3, 4) like theirs
 
 
 def errors(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> dict[str, float]:
     """Largest relative error of each output."""
-    return {name: max_relative_error(ours[name], theirs[name]) for name in OUTPUTS}
+    assert ours.keys() == theirs.keys(), f"{sorted(ours)} != {sorted(theirs)}"
+    return {name: max_relative_error(ours[name], theirs[name]) for name in theirs}

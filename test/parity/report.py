@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from da3_ros.model.build import build_network
 from da3_ros.model.checkpoint import load_weights
-from da3_ros.model.config import ARCHITECTURES, architecture
+from da3_ros.model.config import ARCHITECTURES, MonocularConfig, architecture
 from test.parity import reference
 from test.parity.cases import Case, cameras, errors, images, run_ours
 
@@ -33,6 +33,9 @@ EFFORT = {
     "da3-base": ((154, 252), 9),
     "da3-large": ((98, 154), 5),
     "da3-giant": ((56, 84), 2),
+    "da3mono-large": ((98, 154), 5),
+    "da3metric-large": ((98, 154), 5),
+    "da3nested-giant-large": ((56, 84), 2),
 }
 
 
@@ -45,12 +48,14 @@ def matrix(model: str, square_views: int = 0) -> dict[str, list[Case]]:
         f"{size[0]}x{size[1]}": plain,
         "518x518": replace(plain, size=SQUARE),
         "two windows (B = 2)": replace(plain, batch=2),
-        "known cameras": replace(plain, posed=True),
-        "known cameras, B = 2": replace(plain, posed=True, batch=2),
     }
+    sees_across_views = not isinstance(architecture(model), MonocularConfig)
+    if sees_across_views:
+        modes["known cameras"] = replace(plain, posed=True)
+        modes["known cameras, B = 2"] = replace(plain, posed=True, batch=2)
     table = {mode: [replace(case, views=V) for V in VIEWS] for mode, case in modes.items()}
     table["518x518"] = [case for case in table["518x518"] if case.views <= most_square_views]
-    for strategy in ("saddle_sim_range", "first", "middle"):
+    for strategy in ("saddle_sim_range", "first", "middle") if sees_across_views else ():
         table[f"reference `{strategy}`"] = [replace(plain, strategy=strategy, views=V) for V in VIEWS if V >= 3]
     return table
 

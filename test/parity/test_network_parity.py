@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 from torch import nn
 
-from da3_ros.model.build import build_network
+from da3_ros.model.build import Network, build_network
 from da3_ros.model.checkpoint import load_weights
 from da3_ros.model.config import architecture
-from da3_ros.model.network import Da3Network
 from da3_ros.model.reference_view import STRATEGIES
 from da3_ros.model.upstream_keys import our_name
 from test.parity import reference
@@ -30,13 +29,18 @@ VIEWS = (1, 2, 3, 5, 9)
 # Full width, fewer blocks: every layer's size is the real one.
 LARGE_REDUCED: dict[str, Any] = {"depth": 7, "alternation_start": 2, "tapped_blocks": (2, 3, 5, 6)}
 GIANT_REDUCED: dict[str, Any] = {"depth": 7, "alternation_start": 3, "tapped_blocks": (3, 4, 5, 6)}
+MONOCULAR_REDUCED: dict[str, Any] = {"depth": 6, "tapped_blocks": (1, 2, 4, 5)}
+NESTED_REDUCED: dict[str, Any] = {
+    "any_view": architecture("da3-giant", **GIANT_REDUCED),
+    "metric": architecture("da3metric-large", **MONOCULAR_REDUCED),
+}
 
 
 @dataclass(frozen=True)
 class Pair:
     """Both networks with the same weights."""
 
-    ours: Da3Network
+    ours: Network
     theirs: Any
 
     def assert_agree(self, case: Case) -> None:
@@ -75,15 +79,32 @@ def giant() -> Iterator[Pair]:
     yield from _pair("da3-giant", **GIANT_REDUCED)
 
 
-def test_every_norm_has_the_epsilon_of_the_reference(small: Pair) -> None:
+@pytest.fixture(scope="module")
+def mono() -> Iterator[Pair]:
+    yield from _pair("da3mono-large", **MONOCULAR_REDUCED)
+
+
+@pytest.fixture(scope="module")
+def metric() -> Iterator[Pair]:
+    yield from _pair("da3metric-large", **MONOCULAR_REDUCED)
+
+
+@pytest.fixture(scope="module")
+def nested() -> Iterator[Pair]:
+    yield from _pair("da3nested-giant-large", **NESTED_REDUCED)
+
+
+@pytest.mark.parametrize("name", ["small", "nested"])
+def test_every_norm_has_the_epsilon_of_the_reference(name: str, request: pytest.FixtureRequest) -> None:
+    pair: Pair = request.getfixturevalue(name)
     compared = 0
-    for name, theirs in small.theirs.named_modules():
-        if isinstance(theirs, nn.LayerNorm) and (ours := our_name(f"model.{name}.weight")):
-            norm = small.ours.get_submodule(ours.removesuffix(".weight"))
+    for path, theirs in pair.theirs.named_modules():
+        if isinstance(theirs, nn.LayerNorm) and (ours := our_name(f"model.{path}.weight")):
+            norm = pair.ours.get_submodule(ours.removesuffix(".weight"))
             assert isinstance(norm, nn.LayerNorm)
-            assert norm.eps == theirs.eps, name
+            assert norm.eps == theirs.eps, path
             compared += 1
-    assert compared == sum(isinstance(module, nn.LayerNorm) for module in small.ours.modules())
+    assert compared == sum(isinstance(module, nn.LayerNorm) for module in pair.ours.modules())
 
 
 @pytest.mark.parametrize("posed", [False, True], ids=["unposed", "posed"])
@@ -126,3 +147,17 @@ def test_large_of_few_blocks_matches_reference(large: Pair, case: Case) -> None:
 @pytest.mark.parametrize("case", [Case(1), Case(2, posed=True), Case(5)], ids=str)
 def test_giant_of_few_blocks_matches_reference(giant: Pair, case: Case) -> None:
     giant.assert_agree(case)
+
+
+@pytest.mark.parametrize("case", [Case(1), Case(3), Case(9, batch=2), Case(1, (518, 518))], ids=str)
+def test_metric_of_few_blocks_matches_reference(metric: Pair, case: Case) -> None:
+    metric.assert_agree(case)
+
+
+def test_mono_of_few_blocks_matches_reference(mono: Pair) -> None:
+    mono.assert_agree(Case(3))
+
+
+@pytest.mark.parametrize("case", [Case(1), Case(2, posed=True), Case(3, batch=2), Case(5)], ids=str)
+def test_nested_of_few_blocks_matches_reference(nested: Pair, case: Case) -> None:
+    nested.assert_agree(case)

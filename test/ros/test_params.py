@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from da3_ros.model.config import ARCHITECTURES, MonocularConfig, NestedConfig
+from da3_ros.ros.model_names import METRIC_MODEL, MODELS, MONOCULAR_MODELS, NESTED_MODEL
 from da3_ros.ros.parameter_schema import as_yaml, declare, read
 from da3_ros.ros.params import NodeParams
 from test.ros.graph import Graph
 
+METRIC, NESTED = "da3metric-large", "da3nested-giant-large"
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "da3.yaml"
 
 
@@ -27,7 +30,25 @@ CONFIG = Path(__file__).resolve().parents[2] / "config" / "da3.yaml"
         ({"engine": "magic"}, "'engine' must be one of network, oracle, null"),
         ({"process_resolution": 500}, "such as 504"),
         ({"window_size": 2, "window_stride": 3}, "must not be larger than window_size 2"),
-        ({"scale_mode": "model"}, "this version has none"),
+        ({"model": "da3-tiny"}, "'model' must be one of da3-small, da3-base"),
+        ({"scale_mode": "model"}, "needs metric_model 'da3metric-large', or the model da3metric-large or da3nested"),
+        ({"scale_mode": "model", "model": "da3mono-large", "window_size": 1}, "needs metric_model 'da3metric-large'"),
+        ({"metric_model": "da3-small"}, "metric_model must be da3metric-large or empty, not 'da3-small'"),
+        ({"metric_model": METRIC, "scale_mode": "rig"}, "metric_model is of no use with scale_mode 'rig'"),
+        ({"metric_model": METRIC, "model": NESTED}, "which knows metres itself"),
+        ({"metric_model": METRIC, "model": "da3mono-large", "window_size": 1}, "set model to da3metric-large"),
+        ({"model": METRIC}, "model 'da3metric-large' sees one image at a time: set window_size to 1"),
+        ({"model": METRIC, "window_size": 1, "scale_mode": "rig"}, "scale_mode 'rig' needs a model that predicts"),
+        ({"model": METRIC, "window_size": 1, "intrinsics": "predicted"}, "'predicted' needs a model that predicts"),
+        ({"model": METRIC, "window_size": 1, "pose_source": "rays"}, "pose_source 'rays' needs a model that predicts"),
+        ({"model": METRIC, "window_size": 1, "pose_conditioning": "rig"}, "'rig' needs a model that predicts cameras"),
+        ({"window_size": 1, "tf_mode": "base"}, "tf_mode 'base' needs window_size 2 or more"),
+        ({"window_size": 1, "scale_mode": "odom", "odometry_topic": "odom"}, "scale_mode 'odom' needs window_size 2"),
+        ({"window_size": 1, "map_voxel_size": 0.1}, "map_voxel_size 0.1 needs window_size 2 or more"),
+        ({"metric_every": 0}, "'metric_every' must lie in"),
+        ({"sky_depth": "far"}, "'sky_depth' must be one of nan, inf"),
+        ({"sky_depth": "inf", "depth_encoding": "16UC1"}, "16UC1 has no infinity"),
+        ({"precision": "int8"}, "'precision' must be one of auto, fp32, bf16, fp16"),
         ({"pose_conditioning": "rig"}, "needs window_size 1"),
         ({"window_size": 4, "window_stride": 4}, "leaves no set for two windows of 4 to share"),
         ({"min_depth": 2.0, "max_depth": 1.0}, "max_depth 1.0 must be larger than min_depth 2.0"),
@@ -65,11 +86,34 @@ def test_parameters_are_refused_in_one_sentence(values: dict[str, Any], sentence
         {"scale_mode": "odom", "odometry_topic": "wheel/odom"},
         {"pose_conditioning": "odom", "odometry_frame": "odom"},
         {"odometry_frame": "odom", "tf_mode": "base"},  # warned about, and not used
+        {"metric_model": METRIC},
+        {"metric_model": METRIC, "scale_mode": "model", "metric_every": 1, "metric_views": 4},
+        {"model": NESTED, "scale_mode": "model"},
+        {"model": METRIC, "scale_mode": "model", "window_size": 1, "cameras": ("front", "left")},
+        {"model": "da3mono-large", "window_size": 1},
+        {"engine": "oracle", "model": METRIC},  # no network runs
+        {"sky_depth": "inf"},
+        {"precision": "bf16", "head_precision": "fp32", "feature_cache_mb": 0, "max_memory_mb": 4000, "compile": True},
         {"imu_topic": "imu/data", "pose_source": "rays", "intrinsics": "predicted"},
     ],
 )
 def test_parameters_are_accepted(values: dict[str, Any]) -> None:
     assert NodeParams(**values)
+
+
+def test_models_are_those_that_there_are() -> None:
+    assert set(MODELS) == set(ARCHITECTURES)
+    kinds = {name: type(ARCHITECTURES[name]) for name in MODELS}
+    assert {name for name in MODELS if kinds[name] is MonocularConfig} == set(MONOCULAR_MODELS)
+    assert {name for name in MODELS if kinds[name] is NestedConfig} == {NESTED_MODEL}
+    assert {name for name in MONOCULAR_MODELS if ARCHITECTURES[name].is_metric} == {METRIC_MODEL}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("values", "metres"), [({}, False), ({"model": NESTED}, True), ({"model": NESTED, "engine": "null"}, False)]
+)
+def test_network_knows_metres_by_its_name(values: dict[str, Any], metres: bool) -> None:
+    assert NodeParams(**values).knows_metres == metres
 
 
 def test_shipped_file_is_what_the_code_says() -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def result_of(report: AlignmentReport, scale: ScaleState) -> WindowResult:
         FrameSet(index, index, tuple(Frame(camera, index, camera, image, None) for camera in ("left", "right")))
         for index in range(4)
     )
-    times = StageTimes(queue_ns=1_500_000, engine_ns=20_000_000, alignment_ns=3_000_000)
+    times = StageTimes(queue_ns=1_500_000, engine_ns=20_000_000, alignment_ns=3_000_000, metric_ns=500_000)
     new_sets = (SetResult(sets[-1], (), None, frozenset()),)
     return WindowResult(Window(9, sets), report, scale, times, new_sets, rig=None, focal_difference=0.0625)
 
@@ -93,8 +94,8 @@ def test_status_holds_every_figure_of_the_window() -> None:
     assert status.frames_in == status.frames_published + status.frames_in_flight + sum(status.drop_counts)
     assert list(status.drop_causes) == ["bad_step", "superseded"]
     assert list(status.drop_counts) == [3, 29]
-    assert list(status.stages) == ["queue", "engine", "alignment", "publish"]
-    assert status.stage_ms.tolist() == [1.5, 20.0, 3.0, 4.0]
+    assert list(status.stages) == ["queue", "engine", "alignment", "metric_model", "publish"]
+    assert status.stage_ms.tolist() == [1.5, 20.0, 3.0, 0.5, 4.0]
     assert status.latency_ms == 250.0
 
 
@@ -118,6 +119,13 @@ def test_tracking_state_follows_from_the_alignment(
     ok: bool, new_segment: bool, lost: bool, state: TrackingState
 ) -> None:
     assert tracking_state(report_of(ok, new_segment, lost)) == state
+
+
+def test_tracking_state_is_none_where_windows_share_nothing_by_design() -> None:
+    lone = replace(report_of(True, new_segment=True), has_track=False)
+
+    assert tracking_state(lone) == TrackingState.NONE
+    assert tracking_state(replace(lone, ok=False)) == TrackingState.REJECTED
 
 
 def test_every_constant_of_the_message_has_its_name_in_the_code() -> None:

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from da3_ros.geometry.camera import PinholeCamera
-from da3_ros.geometry.prediction import Prediction, ViewKey
+from da3_ros.geometry.prediction import FULL_EFFORT, Effort, Prediction, ViewKey
 from da3_ros.geometry.rotation import FloatArray, matrix_from_rotation_vector
 from da3_ros.geometry.sim3 import Sim3, rigid
 from da3_ros.streaming.frame import Frame
 from da3_ros.streaming.rig import BODY_FROM_OPTICAL
 
 CAMERA = PinholeCamera.from_field_of_view((24, 32), np.deg2rad(80))
+HALF_CAMERA = CAMERA.resized((12, 16))
 IMAGE = np.zeros((24, 32, 3), dtype=np.uint8)
 PERIOD_NS = 100_000_000
 HALF_ROOM = np.array([6.0, 5.0, 2.5])
@@ -53,9 +54,9 @@ def spin(t: float) -> FloatArray:
     return rigid(matrix_from_rotation_vector([0.0, 0.0, 0.9 * t]), [0.3, 0.1, 0.0])
 
 
-def depth_of(truth_from_camera: FloatArray) -> npt.NDArray[np.float32]:
+def depth_of(truth_from_camera: FloatArray, camera: PinholeCamera = CAMERA) -> npt.NDArray[np.float32]:
     """Depth (H, W) float32 of the room's walls, metres."""
-    rays = CAMERA.rays() @ truth_from_camera[:3, :3].T
+    rays = camera.rays() @ truth_from_camera[:3, :3].T
     with np.errstate(divide="ignore"):
         to_walls = (np.sign(rays) * HALF_ROOM - truth_from_camera[:3, 3]) / rays
     return to_walls.min(axis=-1).astype(np.float32)
@@ -96,18 +97,21 @@ class OracleWorld:
         cameras: Sequence[PinholeCamera | None] | None = None,
         camera_from_world: npt.ArrayLike | None = None,
         keys: Sequence[ViewKey] | None = None,
+        *,
+        effort: Effort = FULL_EFFORT,
     ) -> Prediction:
         assert keys is not None
         gauge = random_gauge(np.random.default_rng((self.seed, len(self.gauges))))
         self.gauges.append(gauge)
         poses = np.stack([self.pose(key) for key in keys])
-        depth = np.stack([depth_of(pose) for pose in poses])
+        camera = HALF_CAMERA if effort.half_resolution else CAMERA
+        depth = np.stack([depth_of(pose, camera) for pose in poses])
         prediction = Prediction(
-            images=np.stack(images),
+            images=np.stack([image[::2, ::2] for image in images] if effort.half_resolution else images),
             depth=(gauge.scale * depth.astype(np.float64)).astype(np.float32),
             confidence=np.ones(depth.shape, dtype=np.float32),
             window_from_camera=gauge.apply_to_poses(poses),
-            cameras=(CAMERA,) * len(keys),
-            predicted_cameras=(CAMERA,) * len(keys),
+            cameras=(camera,) * len(keys),
+            predicted_cameras=(camera,) * len(keys),
         )
         return prediction if self.spoil is None else self.spoil(len(self.gauges) - 1, prediction)

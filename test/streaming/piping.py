@@ -9,8 +9,9 @@ from dataclasses import replace
 from itertools import count
 
 from da3_ros.streaming.ledger import Counters
-from da3_ros.streaming.pipeline import Pipeline, StreamConfig
+from da3_ros.streaming.pipeline import Pipeline
 from da3_ros.streaming.results import SetResult, WindowResult
+from da3_ros.streaming.stream_config import StreamConfig
 from test.streaming.oracle_world import OracleWorld
 
 

@@ -15,6 +15,7 @@ from da3_ros.geometry.sim3 import rigid
 from da3_ros.streaming import anchors
 from da3_ros.streaming.aligner import WindowAligner
 from da3_ros.streaming.alignment_report import AlignmentReport
+from da3_ros.streaming.anchors import Anchors
 from da3_ros.streaming.frame import Window
 from da3_ros.streaming.sliding_window import with_anchors
 from test.streaming.drawn_windows import NOISE, SCENE_DEPTH_M, DrawnWorld
@@ -169,3 +170,16 @@ def test_anchor_that_is_wanted_is_always_in_the_track_or_the_window() -> None:
         known = {frame.key for frame in aligner._track.views}
         assert all(frame.key in known for anchor in aligner.anchors for frame in anchor.frames)
         assert wanted(aligner) == list(dict.fromkeys(wanted(aligner)))
+
+
+def test_newest_set_is_an_anchor_even_when_it_was_kept_and_seems_far_from_itself() -> None:
+    """A window of nonsense may place a set it holds elsewhere than the track did."""
+    newest = DrawnWorld(ONE, still).window(range(1)).frame_sets[0]
+    kept = Anchors()
+    kept.begin(newest)
+    far = rigid(np.eye(3), [100.0, 0.0, 0.0])
+
+    is_another = kept.follow(newest, newest.frames[0].camera, far, {newest.frames[0].key: np.eye(4)}, 1.0)
+
+    assert not is_another
+    assert kept.near == kept.kept == (newest,)

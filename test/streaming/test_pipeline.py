@@ -12,9 +12,9 @@ import pytest
 from da3_ros.geometry.rotation import FloatArray, rotation_angle
 from da3_ros.geometry.sim3 import rigid, rigid_inverse
 from da3_ros.streaming.ledger import Counters
-from da3_ros.streaming.pipeline import StreamConfig
 from da3_ros.streaming.results import SetResult
 from da3_ros.streaming.rig import BODY_FROM_OPTICAL
+from da3_ros.streaming.stream_config import StreamConfig
 from test.streaming.oracle_world import (
     ONE,
     PERIOD_NS,

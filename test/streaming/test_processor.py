@@ -13,12 +13,13 @@ import numpy.typing as npt
 import pytest
 
 from da3_ros.geometry.camera import PinholeCamera
-from da3_ros.geometry.prediction import Prediction, ViewKey
+from da3_ros.geometry.prediction import FULL_EFFORT, Effort, Prediction, ViewKey
 from da3_ros.geometry.rotation import FloatArray
 from da3_ros.geometry.sim3 import rigid
 from da3_ros.streaming.aligner import WindowAligner
 from da3_ros.streaming.frame import FrameSet, Window
 from da3_ros.streaming.intrinsics import IntrinsicsPolicy
+from da3_ros.streaming.model_scale import ModelScale
 from da3_ros.streaming.placement import Placement
 from da3_ros.streaming.processor import Placed, WindowProcessor
 from da3_ros.streaming.results import SetResult
@@ -44,11 +45,13 @@ class Listening(OracleWorld):
         cameras: Sequence[PinholeCamera | None] | None = None,
         camera_from_world: npt.ArrayLike | None = None,
         keys: Sequence[ViewKey] | None = None,
+        *,
+        effort: Effort = FULL_EFFORT,
     ) -> Prediction:
         assert keys is not None
         self.cameras, self.keys = tuple(cameras or ()), tuple(keys)
         self.told = None if camera_from_world is None else np.asarray(camera_from_world)
-        return super().estimate(images, cameras, camera_from_world, keys)
+        return super().estimate(images, cameras, camera_from_world, keys, effort=effort)
 
 
 @dataclass
@@ -70,7 +73,7 @@ class Bench:
         self.processor = WindowProcessor(
             self.world,
             aligner=WindowAligner(3),
-            scales=ScaleWatch(ScaleTracker(self.scale), self.odometry_at, None),
+            scales=ScaleWatch(ScaleTracker(self.scale), self.odometry_at, ModelScale(None)),
             intrinsics=IntrinsicsPolicy("auto"),
             placement=Placement(self.rig if self.known is None else self.known, next(iter(self.rig)), 100),
             conditioning=self.conditioning,

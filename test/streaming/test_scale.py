@@ -208,13 +208,13 @@ def test_change_of_source_never_steps_the_value_by_more_than_its_sigma(seed: int
 
 
 def test_auto_follows_the_surer_source_and_goes_back_to_what_speaks_when_it_falls_silent() -> None:
-    rig, model = seen("rig", 2.0, 0.05), seen("model", 2.02, 0.01)
+    rig, odom = seen("rig", 2.0, 0.09), seen("odom", 2.02, 0.01)
 
-    moving = play(tracker := ScaleTracker("auto"), [[rig]] * 30 + [[rig, model]] * 10)
+    moving = play(tracker := ScaleTracker("auto"), [[rig]] * 30 + [[rig, odom]] * 10)
     standing = play(tracker, [[rig]] * 60)
 
-    assert [after.source for _, after in moving][25::10] == ["rig", "model"]
-    assert standing[5][1].source == "model"  # held: it is still the surer one
+    assert [after.source for _, after in moving][25::10] == ["rig", "odom"]
+    assert standing[5][1].source == "odom"  # held: it is still the surer one
     assert standing[-1][1].source == "rig"
 
 
@@ -240,13 +240,34 @@ def test_auto_is_calm_and_not_sure_of_itself_when_sources_disagree(gap: float) -
 
 
 def test_new_source_is_not_followed_for_one_lucky_word() -> None:
-    tracker = metric_tracker(source="rig")
+    tracker = metric_tracker(source="odom")
 
-    states = [tracker.observe([seen("model", 3.0, 0.001)], k) for k in range(3)]
+    states = [tracker.observe([seen("rig", 3.0, 0.001)], k) for k in range(3)]
 
-    assert [state.source for state in states] == ["rig", "rig", "model"]
+    assert [state.source for state in states] == ["odom", "odom", "rig"]
     assert states[0].metres_per_unit == 2.0
     assert states[0].sigma > 0.3
+
+
+def test_metric_model_makes_a_world_metric_but_its_bias_is_never_averaged_away() -> None:
+    tracker = ScaleTracker("auto")
+
+    states = [tracker.observe([seen("model", 2.0, 0.03)], k) for k in range(100)]
+
+    assert all(state.is_metric and state.source == "model" for state in states)
+    assert states[0].sigma == pytest.approx(math.hypot(0.03, BIAS["model"]))
+    assert BIAS["model"] < states[-1].sigma < 1.01 * BIAS["model"]
+
+
+@pytest.mark.parametrize("better", ["rig", "odom"])
+def test_metric_model_gives_way_to_what_is_measured_and_says_nothing_against_it(better: str) -> None:
+    told = [seen("model", 2.2, 0.03), seen(better, 2.0, 0.02)]
+
+    states = [after for _, after in play(ScaleTracker("auto"), [told[:1]] * 20 + [told] * 40)]
+
+    assert [states[k].source for k in (19, 59)] == ["model", better]
+    assert states[-1].metres_per_unit == pytest.approx(2.0, rel=1e-3)
+    assert states[-1].sigma < 0.02
 
 
 def test_new_segment_is_relative_until_it_is_observed() -> None:

@@ -16,9 +16,10 @@ from da3_ros.geometry.rotation import FloatArray
 from da3_ros.geometry.sim3 import Sim3
 from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.frame import Window
+from da3_ros.streaming.model_scale import ModelScale
 from da3_ros.streaming.rig import BODY_FROM_OPTICAL
 from da3_ros.streaming.scale import ScaleObservation, ScaleState, ScaleTracker
-from da3_ros.streaming.scale_watch import MAX_WAITING, PATIENCE_NS, MetricScale, ScaleWatch
+from da3_ros.streaming.scale_watch import MAX_WAITING, PATIENCE_NS, ScaleWatch
 from test.streaming.drawn_windows import DrawnWorld
 from test.streaming.gaussian_windows import report
 from test.streaming.oracle_world import ONE, PERIOD_NS, THREE, TWO, curve
@@ -61,7 +62,6 @@ class Watched:
     odometry_at: Callable[[int], FloatArray | None] | None = slow_odometry
     speed: float = SLOW
     size: int = 4
-    metric_scale: MetricScale | None = None
     place: bool = True
     distrusted: frozenset[str] = frozenset()
     spoil: Callable[[Prediction, Window], Prediction] | None = None
@@ -70,7 +70,7 @@ class Watched:
         exact = ViewNoise(0.0, 0.0, 0.0)
         self.world = DrawnWorld(self.rig, lambda t: curve(self.speed * t), noise=exact)
         self.tracker = Spy()
-        self.watch = ScaleWatch(self.tracker, self.odometry_at, self.metric_scale)
+        self.watch = ScaleWatch(self.tracker, self.odometry_at, ModelScale(None))
 
     def look(self, newest: int) -> ScaleState:
         window = self.world.window(range(max(newest - self.size + 1, 0), newest + 1))
@@ -91,23 +91,29 @@ class Watched:
 
 
 def test_rig_odometry_and_model_are_all_asked() -> None:
-    asked = []
+    def knowing_its_unit(prediction: Prediction, window: Window) -> Prediction:
+        """Each window's gauge is random, and its engine knows by how much."""
+        gauge = watched.world.gauges[-1]
+        return replace(prediction, metres_per_unit=1 / gauge.scale)
 
-    def model(window: Window, prediction: Prediction) -> ScaleObservation | None:
-        asked.append((window.frame_sets[-1].index, len(prediction.depth)))
-        return ScaleObservation("model", float(np.log(METRES_PER_UNIT)), 0.1, window.frame_sets[-1].stamp_ns)
-
-    watched = Watched(THREE, metric_scale=model)
+    watched = Watched(THREE, spoil=knowing_its_unit)
 
     state = watched.run(40)
 
     assert len(watched.tracker.stamps("rig")) == 40
     assert len(watched.tracker.stamps("odom")) >= 2
     assert len(watched.tracker.stamps("model")) == 40
-    assert asked[:5] == [(0, 3), (1, 6), (2, 9), (3, 12), (4, 12)]
+    assert state.source == "rig"
     assert state.metres_per_unit == pytest.approx(METRES_PER_UNIT, rel=5e-3)
     for one in watched.tracker.heard:
         assert one.log_metres_per_unit == pytest.approx(np.log(METRES_PER_UNIT), abs=0.01), one
+
+
+def test_engine_without_poses_is_asked_for_nothing_that_poses_tell() -> None:
+    watched = Watched(THREE, spoil=lambda prediction, window: replace(prediction, has_poses=False))
+
+    assert watched.run(40).source == "relative"
+    assert watched.tracker.heard == []
 
 
 @pytest.mark.parametrize("place", [True, False], ids=["placed", "unplaced"])

@@ -1,0 +1,84 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Linear layers and attention by the fastest way that a device has; the same numbers up to rounding.
+
+On x86 CPUs PyTorch hands float32 matrix products to MKL, which uses half of what an AVX-512 processor of another maker
+than Intel can do; its convolutions go to oneDNN, which uses all. A linear layer is a 1x1 convolution whose image is one
+row of tokens: no data moves. Attention is slow there in bfloat16 too: the fused kernel converts as it goes.
+Figures: docs/benchmark.md.
+"""
+
+from __future__ import annotations
+
+import platform
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+# Scores that one tile of attention holds: 8 MB in float32, which stays in the last-level cache.
+_TILE_SCORES = 2_000_000
+# Shorter sequences gain nothing from tiles.
+_MIN_TILED_TOKENS = 256
+
+
+class Linear(nn.Linear):
+    """`nn.Linear` with its input brought to the type of its weights first."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) -> (..., out), of the weights' type."""
+        x = x if torch.is_autocast_enabled(x.device.type) else x.to(self.weight.dtype)
+        if x.dtype == torch.float32 and _prefers_convolution(x):
+            return _product(x.flatten(0, -2), self.weight, self.bias).unflatten(0, x.shape[:-1])
+        return nn.functional.linear(x, self.weight, self.bias)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Softmax attention, scaled by 1/sqrt(d).
+
+    Args:
+        q: (N, heads, T, d).
+        k: like q.
+        v: like q.
+
+    Returns:
+        (N, T, heads*d).
+    """
+    if q.shape[-2] >= _MIN_TILED_TOKENS and q.dtype in (torch.float32, torch.bfloat16) and _prefers_convolution(q):
+        return _tiled_attention(q, k, v).flatten(2)
+    return nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+
+
+def _tiled_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """(N, T, heads, d): head by head, some rows of the score matrix at a time."""
+    N, heads, T, d = q.shape
+    is_float = q.dtype == torch.float32
+    q, k = (q * d**-0.5).contiguous(), k.contiguous()
+    v = v.mT.contiguous() if is_float else v.contiguous()  # a convolution wants it as (d, T)
+    rows = -(-T // -(-T * T // _TILE_SCORES))
+    out = q.new_empty(N, T, heads, d)
+    for n in range(N):
+        for head in range(heads):
+            keys, values = k[n, head], v[n, head]
+            for some, into in zip(q[n, head].split(rows), out[n, :, head].split(rows), strict=True):
+                if is_float:
+                    into.copy_(_product(_product(some, keys).softmax(-1), values))
+                else:
+                    into.copy_((some @ keys.mT).softmax(-1) @ values)
+    return out
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """(M, in) times (out, in) transposed, as the convolution of an image one pixel high; (M, out)."""
+    image = x.contiguous()[None, None].permute(0, 3, 1, 2)  # (1, in, 1, M), channels last
+    return nn.functional.conv2d(image, weight[:, :, None, None], bias)[0, :, 0].T
+
+
+def _prefers_convolution(x: Tensor) -> bool:
+    """Whether oneDNN is there and the better choice; never for graphs that another engine will run."""
+    return x.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling() and _is_x86()
+
+
+@lru_cache(maxsize=1)
+def _is_x86() -> bool:
+    return platform.machine().lower() in ("x86_64", "amd64") and torch.backends.mkldnn.is_available()
