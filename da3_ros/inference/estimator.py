@@ -32,7 +32,7 @@ from da3_ros.model.network import Da3Network, NetworkOutput
 from da3_ros.model.reference_view import check_strategy
 
 POSE_SOURCES = ("camera_head", "rays")
-CPU_VIEWS_AT_ONCE = 2
+CPU_VIEWS_AT_ONCE = 1
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -10,6 +10,7 @@ Figures: docs/benchmark.md.
 
 from __future__ import annotations
 
+import math
 import platform
 from functools import lru_cache
 
@@ -20,6 +21,10 @@ from torch import Tensor, nn
 _TILE_SCORES = 2_000_000
 # Shorter sequences gain nothing from tiles.
 _MIN_TILED_TOKENS = 256
+# Sums of so large powers of two, and of their inverses, keep within float32 and bfloat16.
+_MAX_EXPONENT = 100.0
+_LOG2_E = math.log2(math.e)
+_FAST_TYPES = (torch.float32, torch.bfloat16)
 
 
 class Linear(nn.Linear):
@@ -28,7 +33,7 @@ class Linear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out), of the weights' type."""
         x = x if torch.is_autocast_enabled(x.device.type) else x.to(self.weight.dtype)
-        if x.dtype == torch.float32 and _prefers_convolution(x):
+        if x.dtype in _FAST_TYPES and _prefers_convolution(x):
             return _product(x.flatten(0, -2), self.weight, self.bias).unflatten(0, x.shape[:-1])
         return nn.functional.linear(x, self.weight, self.bias)
 
@@ -44,7 +49,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     Returns:
         (N, T, heads*d).
     """
-    if q.shape[-2] >= _MIN_TILED_TOKENS and q.dtype in (torch.float32, torch.bfloat16) and _prefers_convolution(q):
+    if q.shape[-2] >= _MIN_TILED_TOKENS and q.dtype in _FAST_TYPES and _prefers_convolution(q):
         return _tiled_attention(q, k, v).flatten(2)
     return nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
@@ -52,20 +57,38 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 def _tiled_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """(N, T, heads, d): head by head, some rows of the score matrix at a time."""
     N, heads, T, d = q.shape
-    is_float = q.dtype == torch.float32
-    q, k = (q * d**-0.5).contiguous(), k.contiguous()
-    v = v.mT.contiguous() if is_float else v.contiguous()  # a convolution wants it as (d, T)
+    is_low = q.dtype != torch.float32
+    q, k = (q * (d**-0.5 * (_LOG2_E if is_low else 1.0))).contiguous(), k.contiguous()
+    v = v.contiguous() if is_low else v.mT.contiguous()  # a convolution wants it as (d, T)
+    average = _average_low if is_low else _average_float
+    if is_low and _largest_score(q, k) > _MAX_EXPONENT:
+        q, average = q / _LOG2_E, _average_unbounded
     rows = -(-T // -(-T * T // _TILE_SCORES))
     out = q.new_empty(N, T, heads, d)
     for n in range(N):
         for head in range(heads):
-            keys, values = k[n, head], v[n, head]
             for some, into in zip(q[n, head].split(rows), out[n, :, head].split(rows), strict=True):
-                if is_float:
-                    into.copy_(_product(_product(some, keys).softmax(-1), values))
-                else:
-                    into.copy_((some @ keys.mT).softmax(-1) @ values)
+                into.copy_(average(some, k[n, head], v[n, head]))
     return out
+
+
+def _average_float(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return _product(_product(q, k).softmax(-1), v)
+
+
+def _average_low(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Softmax without its pass for the largest score, in powers of two, for scores that cannot overflow."""
+    weights = (q @ k.mT).exp2_()
+    return (weights @ v) / weights.sum(-1, keepdim=True)
+
+
+def _average_unbounded(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return (q @ k.mT).softmax(-1) @ v
+
+
+def _largest_score(q: Tensor, k: Tensor) -> float:
+    """A bound by the lengths of queries and keys; where those are normed it is a small number."""
+    return float(q.norm(dim=-1).amax() * k.norm(dim=-1).amax())
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

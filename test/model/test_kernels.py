@@ -89,6 +89,18 @@ def test_attention_does_not_depend_on_the_size_of_a_tile(monkeypatch: pytest.Mon
         assert_close(attend(q, k, v), plain_attention(q, k, v), relative=2e-6)
 
 
+@pytest.mark.parametrize("size", [0.0, 1.0, 4.0, 30.0])
+def test_attention_in_low_precision_holds_for_scores_of_any_size(size: float) -> None:
+    q, k, v = noise(3, 1, 2, 300, 16)
+    q, k = (size * q).bfloat16(), k.bfloat16()  # at 30 the largest powers would overflow
+
+    with torch.inference_mode():
+        ours = attend(q, k, v.bfloat16())
+
+    # Scores are rounded to bfloat16 before they are exponents, which is worth as much as they are large.
+    assert_close(ours.double(), plain_attention(q, k, v.bfloat16()), relative=2e-2 * max(size, 1.0))
+
+
 def test_gradients_pass_as_through_a_plain_layer() -> None:
     layer, x = Linear(8, 5), noise(2, 3, 8).requires_grad_()
     plain = nn.Linear(8, 5)
