@@ -112,6 +112,7 @@ def randomise(network: Network, seed: int = 0) -> None:
     for module in network.modules():
         if isinstance(module, CameraDecoder):
             open_field_of_view(module.field_of_view)
+    calm(network)
 
 
 def fill_with_noise(module: nn.Module, seed: int) -> None:

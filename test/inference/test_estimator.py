@@ -17,7 +17,7 @@ from da3_ros.geometry.prediction import FULL_EFFORT, Effort, Prediction, ViewKey
 from da3_ros.geometry.rotation import matrix_from_rotation_vector
 from da3_ros.geometry.sim3 import rigid, rigid_inverse
 from da3_ros.inference.engine import Engine, EngineError, OutOfMemory
-from da3_ros.inference.estimator import DepthEstimator, network_input
+from da3_ros.inference.estimator import CPU_VIEWS_AT_ONCE, DepthEstimator, network_input
 from da3_ros.inference.loading import load_estimator
 from da3_ros.inference.network_cameras import network_intrinsics_from_camera
 from da3_ros.inference.preprocess import Preprocessor
@@ -318,4 +318,4 @@ def test_chunks_are_halved_when_that_is_asked_for() -> None:
         with pytest.raises(OutOfMemory):
             estimator.estimate(images_of(4), effort=effort)
 
-    assert asked == [2, 1]
+    assert asked == [CPU_VIEWS_AT_ONCE, 1]
