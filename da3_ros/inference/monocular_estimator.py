@@ -19,7 +19,7 @@ from da3_ros.inference.device import resolve_cpu_threads
 from da3_ros.inference.engine import EngineError, Image, check_keys
 from da3_ros.inference.estimator import memory_shortage_told, network_input
 from da3_ros.inference.network_cameras import check_known_poses
-from da3_ros.inference.peak_memory import MemoryOfCall, check_fits, limit_cuda_memory, weight_bytes
+from da3_ros.inference.peak_memory import MemoryOfCall, check_fits, half_at_once, limit_cuda_memory, weight_bytes
 from da3_ros.inference.precision import resolve_precision, set_precision
 from da3_ros.inference.preprocess import PATCH_SIZE_PX, Preprocessor, ProcessedViews
 from da3_ros.model.monocular import VIEWS_AT_ONCE, MonocularNetwork, MonocularOutput, metres_from_canonical
@@ -170,7 +170,7 @@ class MonocularEstimator:
         shortage = (
             f"{self.device} has not enough memory for {count} views of {height}x{width}: use a lower process resolution"
         )
-        views_at_once = max(self._views_at_once // (2 if effort.half_chunks else 1), 1)
+        views_at_once = half_at_once(self._views_at_once, count) if effort.half_chunks else self._views_at_once
         self._check_fits(min(count, views_at_once), (height, width))
         with torch.inference_mode(), memory_shortage_told(shortage):
             output: MonocularOutput = self._call(network_input(images, self.device), views_at_once=views_at_once)

@@ -58,6 +58,8 @@ def _check_monocular(params: NodeParams) -> None:
         return
     if params.window_size > 1:
         raise ValueError(f"model '{params.model}' sees one image at a time: set window_size to 1")
+    if params.min_confidence > 1.0:
+        raise ValueError(f"model '{params.model}' knows no confidence, it is 1: leave min_confidence at 1 or below")
     refused = ("scale_mode", "rig"), ("intrinsics", "predicted"), ("pose_source", "rays"), ("pose_conditioning", "rig")
     for name, value in (*refused, ("pose_conditioning", "odom")):
         if getattr(params, name) == value:
@@ -73,6 +75,8 @@ def _check_track(params: NodeParams) -> None:
         raise ValueError(f"tf_mode '{params.tf_mode}' {needs}")
     if params.scale_mode == "odom":
         raise ValueError(f"scale_mode 'odom' {needs}")
+    if params.scale_mode == "fixed" and params.engine == "network" and not params.knows_metres:
+        raise ValueError(f"scale_mode 'fixed' {needs}, and every image has a unit of its own")
     if params.map_voxel_size > 0:
         raise ValueError(f"map_voxel_size {params.map_voxel_size} {needs}")
 

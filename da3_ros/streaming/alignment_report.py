@@ -121,7 +121,8 @@ def report_of(
         noise: of one view, world units.
     """
     covariance = alignment.registration.covariance
-    inliers = float(np.mean([ratio.inliers for ratio in alignment.ratios]))
+    compared = [ratio.inliers for ratio in alignment.ratios if np.isfinite(ratio.log_ratio)]  # the sky cannot be
+    inliers = float(np.mean(compared)) if compared else 0.0
     odd = _odd_views(window, prediction)
     reason = _doubt(window, odd, inliers, alignment.registration.deviations)
     return AlignmentReport(

@@ -108,7 +108,11 @@ class IntrinsicsPolicy:
         if any(_differ(ours, theirs) for ours, theirs in zip(prediction.predicted_cameras, chosen, strict=True)):
             poses = corrected_poses(poses, prediction.predicted_cameras, chosen, prediction.depth)
         difference, camera = self._largest_difference()
-        return ChosenIntrinsics(replace(prediction, cameras=chosen, window_from_camera=poses), difference, camera)
+        # What an engine takes for metres it measured with the focal lengths that it predicted.
+        ratios = [focal_ratio(*pair) for pair in zip(prediction.predicted_cameras, chosen, strict=True)]
+        metres_per_unit = prediction.metres_per_unit * float(np.exp(np.log(ratios).mean()))
+        used = replace(prediction, cameras=chosen, window_from_camera=poses, metres_per_unit=metres_per_unit)
+        return ChosenIntrinsics(used, difference, camera)
 
     def _hold(self, name: str, prediction: Prediction, indices: Sequence[int]) -> PinholeCamera:
         found = [prediction.predicted_cameras[index] for index in indices]

@@ -131,3 +131,15 @@ def test_node_started_with_the_shipped_file_has_the_defaults(graph: Graph) -> No
     declare(node, NodeParams)
 
     assert read(node, NodeParams) == NodeParams()
+
+
+def test_fixed_scale_is_refused_where_every_image_has_a_unit_of_its_own() -> None:
+    with pytest.raises(ValueError, match="scale_mode 'fixed' needs window_size 2 or more"):
+        NodeParams(window_size=1, scale_mode="fixed")
+    NodeParams(window_size=1, scale_mode="fixed", engine="oracle")
+    NodeParams(window_size=1, scale_mode="fixed", model="da3metric-large")
+
+
+def test_confidence_is_not_asked_of_a_model_that_has_none() -> None:
+    with pytest.raises(ValueError, match="knows no confidence"):
+        NodeParams(model="da3metric-large", window_size=1, min_confidence=2.0)

@@ -269,3 +269,14 @@ def test_held_intrinsics_begin_again_when_the_image_size_changes() -> None:
     published = policy.apply(window(["front"], [None]), small).prediction.cameras
 
     assert set(published) == {half}
+
+
+@pytest.mark.parametrize("mode", ["auto", "predicted"])
+def test_metres_that_an_engine_claims_follow_the_focal_length_that_is_used(mode: str) -> None:
+    """With a lens twice as long a thing looks as large from twice as far."""
+    predicted = with_focal(CAMERA, 1.25)
+    claimed = replace(predicted_as([predicted] * SETS, [CAMERA] * SETS), metres_per_unit=1.0)
+
+    used = IntrinsicsPolicy(mode).apply(window(["front"], [CAMERA]), claimed).prediction
+
+    assert used.metres_per_unit == pytest.approx(1 / 1.25 if mode == "auto" else 1.0)

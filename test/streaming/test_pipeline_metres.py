@@ -176,6 +176,20 @@ def test_engine_that_knows_its_unit_makes_a_second_network_needless() -> None:
     assert model.asked == []
 
 
+def test_views_of_nothing_but_sky_do_not_vote_against_a_window() -> None:
+    def two_of_three_see_sky(call: int, prediction: Prediction) -> Prediction:
+        sky = np.zeros(prediction.depth.shape, dtype=np.bool_)
+        sky[np.arange(len(sky)) % 3 > 0] = True
+        return replace(prediction, depth=np.where(sky, np.float32(np.nan), prediction.depth), sky=sky)
+
+    world = MarkedWorld(THREE, curve, spoil=two_of_three_see_sky)
+
+    results = feed_all(metric_pipeline(world, MetricModel(world), metric_every=EVERY), world, 12)
+
+    assert [result.report.reason for result in results if not result.report.ok] == []
+    assert all(result.report.inliers > 0.9 for result in results if not result.report.new_segment)
+
+
 @pytest.mark.parametrize("sky_rows", [0, SKY_ROWS, 2 * SKY_ROWS])
 def test_sky_never_alters_the_scale(sky_rows: int) -> None:
     """Whatever of the sky the metric network mistakes for something, as the window's own mask rules."""
