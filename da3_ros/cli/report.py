@@ -167,6 +167,7 @@ _LABELS = {
     "queue_p50_ms": "  waiting p50 (ms)",
     "engine_p50_ms": "  engine p50 (ms)",
     "alignment_p50_ms": "  alignment p50 (ms)",
+    "metric_model_p50_ms": "  metric model p50 (ms)",
     "publish_p50_ms": "  publishing p50 (ms)",
     "depth_abs_rel": "depth error (mean relative, one scale)",
     "depth_rmse_m": "depth error (RMS, m)",
@@ -210,7 +211,8 @@ def _latencies(recorder: Recorder, since_stamp: bool) -> dict[str, float]:
     for status in recorder.windows:
         for stage, duration in zip(status.stages, status.stage_ms, strict=True):
             stages.setdefault(stage, []).append(duration)
-    medians = {f"{stage}_p50_ms": float(np.median(values)) for stage, values in stages.items()}
+    # A stage that never took any time is one that there is not.
+    medians = {f"{stage}_p50_ms": float(np.median(values)) for stage, values in stages.items() if any(values)}
     return {"latency_p50_ms": float(p50), "latency_p95_ms": float(p95), **medians}
 
 
