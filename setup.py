@@ -13,7 +13,7 @@ setup(
     packages=find_packages(include=["da3_ros", "da3_ros.*"]),
     package_data={"da3_ros": ["py.typed"]},
     install_requires=[
-        "torch>=2.1",
+        "torch>=2.4",
         "numpy>=1.26",
         "opencv-python-headless>=4.8",
         "safetensors>=0.4",

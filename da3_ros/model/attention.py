@@ -13,6 +13,14 @@ from da3_ros.model.kernels import Linear, attend
 Rotary = Callable[[Tensor], Tensor]
 
 
+class HeadNorm(nn.LayerNorm):
+    """Layer norm that computes in the type of its weights and answers in kind: CUDA refuses to mix two types."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) -> (..., D)."""
+        return super().forward(x.to(self.weight.dtype)).to(x.dtype)
+
+
 class Attention(nn.Module):
     """Self-attention over the tokens of a sequence, with optional q/k norms and rotary positions."""
 
@@ -20,8 +28,8 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = heads
         self.qkv = Linear(dim, 3 * dim)
-        self.q_norm = nn.LayerNorm(dim // heads) if qk_norm else nn.Identity()
-        self.k_norm = nn.LayerNorm(dim // heads) if qk_norm else nn.Identity()
+        self.q_norm = HeadNorm(dim // heads) if qk_norm else nn.Identity()
+        self.k_norm = HeadNorm(dim // heads) if qk_norm else nn.Identity()
         self.projection = Linear(dim, dim)
 
     def forward(self, x: Tensor, rotary: Rotary | None = None) -> Tensor:

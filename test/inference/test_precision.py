@@ -9,12 +9,15 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from da3_ros.inference import precision
 from da3_ros.inference.precision import resolve_precision, set_precision
+from da3_ros.model import kernels
+from da3_ros.model.attention import HeadNorm
 from da3_ros.model.network import NetworkOutput
 from test.model.tiny import tiny_network
-from test.parity.cases import Case, images
+from test.parity.cases import Case, cameras, images
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 BF16, FP16, FP32 = torch.bfloat16, torch.float16, torch.float32
@@ -111,6 +114,31 @@ def test_low_precision_stays_near_the_exact_answer(backbone: torch.dtype, head: 
         assert getattr(low, name).dtype == FP32
     difference = ((low.depth - exact.depth).abs() / exact.depth).median()
     assert 0 < difference < 0.02  # with weights that are noise: they make much of a rounding
+
+
+@pytest.mark.parametrize("low", [BF16, FP16], ids=str)
+def test_no_layer_is_given_another_type_than_its_own_which_a_gpu_would_refuse(low: torch.dtype) -> None:
+    network = tiny_network()
+    set_precision(network, low, low)
+    wrong: list[str] = []
+
+    def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            if inputs[0].dtype != module.weight.dtype:
+                wrong.append(name)
+
+        return look
+
+    for name, module in network.named_modules():
+        casts_itself = isinstance(module, kernels.Linear | HeadNorm)
+        if isinstance(module, nn.LayerNorm | nn.Linear | nn.Conv2d | nn.ConvTranspose2d) and not casts_itself:
+            module.register_forward_pre_hook(watch(name))
+    case = Case(views=3, posed=True)
+    with torch.inference_mode():
+        network(images(case), **cameras(case), want_rays=True)
+        network(images(Case(views=3)), want_rays=True)
+
+    assert wrong == []
 
 
 def answer(backbone: torch.dtype, head: torch.dtype) -> NetworkOutput:
