@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ from da3_ros.model.reference_view import check_strategy
 POSE_SOURCES = ("camera_head", "rays")
 CPU_VIEWS_AT_ONCE = 1
 
+_SHORTAGES = ("out of memory", "alloc_failed", "bad_alloc", "defaultcpuallocator")
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -182,7 +183,11 @@ class DepthEstimator:
             want_rays=self._want_rays,
             kept_bytes=self._cache.size_bytes,
         )
-        check_fits(call, self._max_memory_mb)
+        try:
+            check_fits(call, self._max_memory_mb)
+        except OutOfMemory:
+            self._cache.clear()  # what is kept for speed goes before anything is given up
+            check_fits(replace(call, kept_bytes=0), self._max_memory_mb)
 
     def _encoded(self, views: ProcessedViews) -> Any:
         """Features of single images; only those that are new go through the network.
@@ -260,10 +265,11 @@ def _as_arrays(output: NetworkOutput | NestedOutput) -> NetworkArrays:
 
 @contextmanager
 def memory_shortage_told(message: str) -> Iterator[None]:
-    """Turn a shortage of memory into OutOfMemory. PyTorch has a type for the GPU's; the CPU's it says in words."""
+    """Turn a shortage of memory into OutOfMemory. PyTorch has a type for one kind; the others it tells in words."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error):
+        words = str(error).lower()
+        if isinstance(error, MemoryError) or any(shortage in words for shortage in _SHORTAGES):
             raise OutOfMemory(message) from error
         raise

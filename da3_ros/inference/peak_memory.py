@@ -102,6 +102,9 @@ def check_fits(call: MemoryOfCall, max_memory_mb: int) -> None:
 
 def limit_cuda_memory(device: torch.device, max_memory_mb: int) -> None:
     """Have PyTorch refuse to allocate more than this on a GPU; 0 allows all. Not run on a GPU yet."""
-    if max_memory_mb and device.type == "cuda":
-        total = torch.cuda.get_device_properties(device).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, max_memory_mb * MB / total), device)
+    if device.type == "cuda":
+        index = device.index or 0  # PyTorch takes no device without one here
+        total = torch.cuda.get_device_properties(index).total_memory
+        torch.cuda.set_per_process_memory_fraction(
+            min(1.0, max_memory_mb * MB / total) if max_memory_mb else 1.0, index
+        )
