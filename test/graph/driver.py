@@ -1,6 +1,6 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A camera driver of its own process: sends raw images at a steady rate, then waits to be told to end.
+"""A camera driver of its own process: waits for a line, sends raw images at a steady rate, waits to be told to end.
 
 python -m test.graph.driver TOPIC ... --rate 30 --count 90 --reliability best_effort
 """
@@ -24,7 +24,7 @@ SIZE = (480, 640)
 
 
 class Driver(Node):
-    """Begins when every topic has a subscriber."""
+    """Sends from the moment on at which every topic has a subscriber."""
 
     def __init__(self, topics: list[str], rate_hz: float, count: int, reliability: ReliabilityPolicy) -> None:
         super().__init__("driver", start_parameter_services=False)
@@ -46,7 +46,11 @@ class Driver(Node):
 
 
 def main() -> None:
-    """Send everything, say so, and stay until standard input is closed: a publisher that leaves takes its data away."""
+    """Send everything, and stay until standard input is closed: a publisher that leaves takes its data away.
+
+    The line on standard input says that the subscribers have found us. That they were found by us is not enough: a
+    best-effort subscriber drops what comes from a publisher that it does not know yet.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("topics", nargs="+")
     parser.add_argument("--rate", type=float, required=True)
@@ -56,6 +60,7 @@ def main() -> None:
     rclpy.init()
     reliability = ReliabilityPolicy[arguments.reliability.upper()]
     driver = Driver(arguments.topics, arguments.rate, arguments.count, reliability)
+    sys.stdin.readline()
     while driver.left:
         rclpy.spin_once(driver)
     sys.stdin.read()

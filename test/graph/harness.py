@@ -20,6 +20,7 @@ from rclpy.qos import ReliabilityPolicy
 
 from da3_ros.geometry.rotation import FloatArray
 from da3_ros.nodes.da3_node import Da3Node
+from da3_ros.nodes.health import InputState
 from da3_ros.nodes.run import Run
 from da3_ros.ros.stamps import to_ns
 from da3_ros.streaming.ledger import Counters
@@ -67,6 +68,10 @@ class RunningNode:
         """The account of frames at this moment."""
         return self.run.pipeline.counters()
 
+    def inputs(self) -> list[InputState]:
+        """State of every camera's subscription at this moment."""
+        return self.spinner.call(lambda: [camera.state for camera in self.run.inputs])
+
     def listeners(self) -> dict[str, int]:
         """How many subscribers each of the node's topics has."""
         return self.spinner.call(lambda: {p.topic_name: p.get_subscription_count() for p in self.node.publishers})
@@ -113,6 +118,14 @@ class Graph:
             return all(count for topic, count in node.listeners().items() if topic in wanted)
 
         self.recorder.wait_until(connected, "the connection of the recorder")
+
+    def connect_inputs(self, node: RunningNode, reliability: str) -> None:
+        """Wait until each camera's subscription has found a publisher: a best-effort one drops a stranger's images."""
+
+        def connected() -> bool:
+            return all(state.publishers and state.reliability == reliability for state in node.inputs())
+
+        self.recorder.wait_until(connected, "the connection of the node's inputs")
 
     def cameras(
         self, *names: str, compressed: bool = False, base_from_camera: Mapping[str, FloatArray] | None = None

@@ -44,6 +44,12 @@ class Process:
         """Whether it ended."""
         return self._process.poll() is not None
 
+    def tell(self, line: str) -> None:
+        """Write a line to its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n".encode())
+        self._process.stdin.flush()
+
     def wait(self) -> int:
         """Its exit code, once it ends by itself or because its standard input is closed."""
         assert self._process.stdin is not None

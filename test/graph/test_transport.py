@@ -24,14 +24,15 @@ def test_no_raw_vga_image_of_another_process_is_lost(
     options = ["--rate", str(rate_hz), "--count", str(count), "--reliability", reliability]
 
     driver = graph.process("test.graph.driver", [*topics, *options], tmp_path)
+    graph.connect_inputs(node, reliability)
+    driver.tell("go")
     graph.recorder.wait_until(
         lambda: node.counters().frames_in == count * len(cameras) or driver.has_ended, "all images at the node's input"
     )
 
     assert driver.wait() == 0, driver.output
     assert node.counters().frames_in == count * len(cameras)
-    states = node.spinner.call(lambda: [camera.state for camera in node.run.inputs])
-    assert {state.reliability for state in states} == {reliability}
+    assert {state.reliability for state in node.inputs()} == {reliability}
 
 
 @pytest.mark.parametrize("publisher_is_first", [True, False])
@@ -48,6 +49,7 @@ def test_every_kind_of_publisher_connects_whoever_starts_first(
         cameras = graph.unheard_cameras("front", "left", reliability=reliability)
 
     graph.recorder.wait_until(lambda: cameras.are_heard, "the connection")
+    graph.connect_inputs(node, reliability.name.lower())
     for number in range(4):
         cameras.send_set(number)
         graph.wait_for_frames(node, 2 * (number + 1))
