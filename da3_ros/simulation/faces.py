@@ -18,10 +18,8 @@ import torch
 from torch import Tensor
 
 from da3_ros.geometry.rotation import FloatArray
-from da3_ros.simulation.primitives import FACES, Primitive
+from da3_ros.simulation.primitives import FACES, SHAPES, Primitive
 
-PITCH_M = 0.09
-SHELL_PITCH_M = 0.12
 MAX_TEXELS = 128
 OTHER_AXES = ((1, 2), (0, 2), (0, 1))
 
@@ -74,12 +72,21 @@ class Patches:
         return [x * row[0] + y * row[1] + z * row[2] + row[3] for row in a_from_world[:3].tolist()]
 
 
-def face_grids(solids: Sequence[Primitive]) -> FaceGrids:
-    """Grids of light texels on all faces of all solids, the first of which is the room's shell."""
+def face_grids(
+    solids: Sequence[Primitive], pitch_m: float = 0.09, shell_pitch_m: float = 0.12, ball_texels: int = 4
+) -> FaceGrids:
+    """Grids of light texels on all faces of all solids, the first of which is the room's shell.
+
+    Args:
+        solids: P of them.
+        pitch_m: greatest distance of texels on what stands in the room.
+        shell_pitch_m: and on walls, floor and ceiling.
+        ball_texels: least per side of a face of an ellipsoid, which keeps small ones round.
+    """
     half = np.array([solid.half_m for solid in solids])
-    pitch = np.full((len(solids), 1), PITCH_M)
-    pitch[0] = SHELL_PITCH_M
-    least = np.array([[4 if solid.shape == "ellipsoid" else 2] for solid in solids])  # keeps small balls round
+    pitch = np.full((len(solids), 1), pitch_m)
+    pitch[0] = shell_pitch_m
+    least = np.array([[ball_texels if solid.shape == "ellipsoid" else 2] for solid in solids])
     texels = np.clip(np.ceil(2 * half / pitch), least, MAX_TEXELS).astype(np.int64)
     columns, rows = (texels[:, [OTHER_AXES[axis][k] for axis in (0, 0, 1, 1, 2, 2)]].ravel() for k in (0, 1))
     return FaceGrids.of(columns, rows)
@@ -87,37 +94,53 @@ def face_grids(solids: Sequence[Primitive]) -> FaceGrids:
 
 def face_patches(solids: Sequence[Primitive], grids: FaceGrids) -> Patches:
     """Texel centres of all faces; the first solid is the room's shell, whose faces look inwards."""
-    positions, normals = [], []
-    for index, solid in enumerate(solids):
-        unit_from_world = np.linalg.inv(solid.world_from_unit)
-        for face in range(len(FACES)):
-            number = index * len(FACES) + face
-            unit, gradient = _unit_face(solid, face, int(grids.columns[number]), int(grids.rows[number]))
-            positions.append(unit @ solid.world_from_unit[:3, :3].T + solid.world_from_unit[:3, 3])
-            normal = gradient @ unit_from_world[:3, :3]  # gradients move by the transposed inverse
-            normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-            normals.append(-normal if index == 0 else normal)
-    stacked = (np.concatenate(parts).T.astype(np.float32) for parts in (positions, normals))
+    counts = grids.columns * grids.rows
+    face = np.repeat(np.arange(len(counts)), counts)
+    number = np.arange(len(face)) - grids.starts[face]
+    columns, rows = grids.columns[face], grids.rows[face]
+    share = np.stack((number % columns + 0.5, number // columns + 0.5)) / (columns, rows) * 2 - 1
+    solid = face // len(FACES)
+    shapes = np.array([SHAPES.index(one.shape) for one in solids])[solid]
+    unit, gradient = _on_unit_shapes(face % len(FACES), share, shapes)
+    world_from_unit = np.array([one.world_from_unit for one in solids])
+    position = _mapped(world_from_unit[:, :3, :3], solid, unit) + world_from_unit[solid, :3, 3]
+    # gradients move by the transposed inverse
+    normal = _mapped(np.linalg.inv(world_from_unit)[:, :3, :3].transpose(0, 2, 1), solid, gradient)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    normal[solid == 0] *= -1
+    stacked = (part.T.astype(np.float32) for part in (position, normal))
     return Patches(*(torch.from_numpy(np.ascontiguousarray(part)) for part in stacked))
 
 
-def _unit_face(solid: Primitive, face: int, columns: int, rows: int) -> tuple[FloatArray, FloatArray]:
-    """Texel centres of one face in unit space, and the gradient of the surface there; (rows * columns, 3) each."""
-    axis, side = divmod(face, 2)
-    u, v = (np.arange(columns) + 0.5) / columns * 2 - 1, (np.arange(rows) + 0.5) / rows * 2 - 1
-    grid = np.empty((rows, columns, 3))
-    grid[..., axis] = 2 * side - 1
-    grid[..., OTHER_AXES[axis][0]] = u
-    grid[..., OTHER_AXES[axis][1]] = v[:, None]
-    point = grid.reshape(-1, 3)
-    gradient = np.zeros_like(point)
-    gradient[:, axis] = 2 * side - 1
-    if solid.shape == "ellipsoid":
-        point /= np.linalg.norm(point, axis=1, keepdims=True)
-        gradient = point.copy()
-    elif solid.shape == "cylinder":
-        radius = np.linalg.norm(point[:, :2], axis=1, keepdims=True)
-        point[:, :2] /= radius if axis < 2 else np.maximum(radius, 1)
-        if axis < 2:
-            gradient[:, :2] = point[:, :2]
+def _mapped(maps: FloatArray, number: npt.NDArray[np.int64], vectors: FloatArray) -> FloatArray:
+    """(T, 3) each vector (T, 3) after the linear map (P, 3, 3) of its number."""
+    x, y, z = vectors.T
+    columns = np.moveaxis(maps, 2, 0)
+    return x[:, None] * columns[0][number] + y[:, None] * columns[1][number] + z[:, None] * columns[2][number]
+
+
+def _on_unit_shapes(
+    face: npt.NDArray[np.int64], share: FloatArray, shapes: npt.NDArray[np.int64]
+) -> tuple[FloatArray, FloatArray]:
+    """Points on unit shapes, and the gradients of the surfaces there; (T, 3) each.
+
+    Args:
+        face: (T,) index into FACES.
+        share: (2, T) u and v.
+        shapes: (T,) index into SHAPES.
+    """
+    axis, index, across = face // 2, np.arange(len(face)), 2.0 * (face % 2) - 1
+    others = np.array(OTHER_AXES)[axis]
+    point, gradient = np.empty((len(face), 3)), np.zeros((len(face), 3))
+    point[index, axis], point[index, others[:, 0]], point[index, others[:, 1]] = across, *share
+    gradient[index, axis] = across
+    ball, cylinder = (shapes == SHAPES.index(shape) for shape in ("ellipsoid", "cylinder"))
+    point[ball] /= np.linalg.norm(point[ball], axis=1, keepdims=True)
+    gradient[ball] = point[ball]
+    radius = np.linalg.norm(point[:, :2], axis=1, keepdims=True)
+    side = cylinder & (axis < 2)
+    point[side, :2] /= radius[side]
+    gradient[side, :2] = point[side, :2]
+    cap = cylinder & (axis == 2)
+    point[cap, :2] /= np.maximum(radius[cap], 1)
     return point, gradient

@@ -17,23 +17,25 @@ from da3_ros.simulation.materials import Colour
 from da3_ros.simulation.palette import draw_materials
 from da3_ros.simulation.primitives import Primitive, solid
 from da3_ros.simulation.room import WALLS, AreaLight, Room, Walkway, wall_length, world_from_wall
+from da3_ros.simulation.room_style import RoomStyle
 
 ATTEMPTS = 80
-LANE_FROM_WALL_M = 1.4
-LANE_HALF_WIDTH_M = 0.6
+PLAIN = RoomStyle()
 WARM: Colour = (1.0, 0.78, 0.52)
 DAYLIGHT: Colour = (0.88, 0.95, 1.0)
 
 
-def make_room(seed: int) -> Room:
-    """A furnished room; the same seed gives the same room."""
+def make_room(seed: int, style: RoomStyle = PLAIN) -> Room:
+    """A furnished room; the same seed and style give the same room."""
     rng = np.random.default_rng(seed)
-    size = np.array([rng.uniform(6.2, 7.6), rng.uniform(5.3, 6.3), rng.uniform(2.5, 2.8)])
-    walkway = Walkway((float(size[0] / 2 - LANE_FROM_WALL_M), float(size[1] / 2 - LANE_FROM_WALL_M)), LANE_HALF_WIDTH_M)
-    decorator = _Decorator(rng, Layout(size, walkway), size)
+    size = np.array([rng.uniform(*span) for span in (style.length_m, style.width_m, style.height_m)])
+    semi_axes = size[:2] / 2 - style.lane_from_wall_m
+    walkway = Walkway((float(semi_axes[0]), float(semi_axes[1])), style.lane_half_width_m)
+    decorator = _Decorator(rng, Layout(size, walkway), size, style)
     decorator.hang_door_and_windows()
     decorator.place_along_walls()
-    decorator.fill_middle()
+    if style.has_middle:
+        decorator.fill_middle()
     decorator.scatter()
     decorator.hang_pictures()
     decorator.finish()
@@ -47,8 +49,9 @@ def make_room(seed: int) -> Room:
 class _Decorator:
     """Holds what has been put into the room so far."""
 
-    def __init__(self, rng: np.random.Generator, layout: Layout, size_m: FloatArray) -> None:
+    def __init__(self, rng: np.random.Generator, layout: Layout, size_m: FloatArray, style: RoomStyle) -> None:
         self._rng = rng
+        self._style = style
         self._layout = layout
         self._size = size_m
         self._door_gap: dict[str, list[tuple[float, float]]] = {wall: [] for wall in WALLS}
@@ -71,11 +74,12 @@ class _Decorator:
     def place_along_walls(self) -> None:
         """The large pieces."""
         rng = self._rng
-        pieces = [furniture.sofa(rng), furniture.bookshelf(rng), furniture.media_board(rng), furniture.dresser(rng)]
+        pieces = [(name, furniture.PIECES[name](rng)) for name in ("sofa", "bookshelf", "media_board", "dresser")]
         if rng.uniform() < 0.5:
-            pieces.append(furniture.bookshelf(rng))
-        for piece in pieces:
-            self._stand_against_wall(piece)
+            pieces.append(("bookshelf", furniture.bookshelf(rng)))
+        for name, piece in pieces:
+            if name not in self._style.left_out:
+                self._stand_against_wall(piece)
 
     def fill_middle(self) -> None:
         """A dining table with chairs, or a low table on a rug."""
@@ -106,10 +110,14 @@ class _Decorator:
         at = self._stand_in_corner(lamp)
         if at is not None:
             self._add_lamp((float(at[0, 3]), float(at[1, 3]), 1.55))
-        for piece in (chair, furniture.plant(rng), furniture.plant(rng), furniture.crate_stack(rng)):
-            self._stand_in_corner(piece)
+        loose = [chair, furniture.plant(rng), furniture.plant(rng), furniture.crate_stack(rng)]
+        for name, piece in zip(("armchair", "plant", "plant", "crate_stack"), loose, strict=True):
+            if name not in self._style.left_out:
+                self._stand_in_corner(piece)
         for _ in range(int(rng.integers(1, 4))):
             self._stand_in_corner(furniture.ball(rng))
+        for name in self._style.extra:
+            self._stand_in_corner(furniture.PIECES[name](rng))
 
     def hang_pictures(self) -> None:
         """Pictures where the walls are still bare."""

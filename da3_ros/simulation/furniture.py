@@ -8,12 +8,13 @@ the middle of its footprint.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from da3_ros.simulation.primitives import Primitive, solid
+from da3_ros.simulation.primitives import SHAPES, Primitive, solid
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,3 +198,43 @@ def ball(rng: np.random.Generator) -> Furniture:
     size = float(rng.uniform(0.2, 0.34))
     turn = rng.uniform(-1.5, 1.5, 3)
     return Furniture((size, size), size, (solid("ellipsoid", (0, 0, size / 2), (size,) * 3, "ball", turn_rad=turn),))
+
+
+def stool_table(rng: np.random.Generator) -> Furniture:
+    """A small table of any height, from a stool to a desk."""
+    width, depth = float(rng.uniform(0.35, 1.2)), float(rng.uniform(0.35, 0.7))
+    return table(width, depth, float(rng.uniform(0.35, 0.8)), str(rng.choice(("wood", "dark_wood", "metal", "trim"))))
+
+
+def lone_chair(rng: np.random.Generator) -> Furniture:
+    """A dining chair."""
+    return chair(str(rng.choice(("wood", "dark_wood", "metal"))))
+
+
+def tower(rng: np.random.Generator) -> Furniture:
+    """A column of one to four simple solids of any material, askew on each other."""
+    side, low, parts = float(rng.uniform(0.25, 0.7)), 0.0, []
+    for _ in range(int(rng.integers(1, 5))):
+        height = float(rng.uniform(0.15, 0.6))
+        size = np.array([side, side * rng.uniform(0.6, 1.0), height]) * (0.95, 0.95, 1)
+        name = str(rng.choice(("wood", "clay", "cardboard", "cushion", "discs", "china", "ball", "accent", "rug")))
+        shape = SHAPES[int(rng.integers(len(SHAPES)))]
+        turn = (0, 0, float(rng.uniform(-0.25, 0.25)))
+        parts.append(solid(shape, (0, 0, low + height / 2), size, name, turn_rad=turn))
+        low, side = low + height, side * float(rng.uniform(0.6, 1.0))
+    return Furniture((parts[0].half_m[0] * 2.3, parts[0].half_m[0] * 2.3), low, tuple(parts))
+
+
+PIECES: dict[str, Callable[[np.random.Generator], Furniture]] = {
+    "sofa": sofa,
+    "bookshelf": bookshelf,
+    "media_board": media_board,
+    "dresser": dresser,
+    "armchair": armchair,
+    "plant": plant,
+    "crate_stack": crate_stack,
+    "ball": ball,
+    "stool_table": stool_table,
+    "lone_chair": lone_chair,
+    "tower": tower,
+}

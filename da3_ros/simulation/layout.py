@@ -46,9 +46,9 @@ class Layout:
         """Take a place on the floor if it is in the room, free, and off the walkway."""
         half_x, half_y = self.size_m[:2] / 2
         inside = max(-place.left, place.right) < half_x and max(-place.low, place.high) < half_y
-        if not inside or self._lane_distance(place) < self.walkway.half_width_m:
+        if not inside or any(place.overlaps(other, GAP_M) for other in self._floor):
             return False
-        if any(place.overlaps(other, GAP_M) for other in self._floor):
+        if self._lane_distance(place) < self.walkway.half_width_m:
             return False
         self._floor.append(place)
         return True

@@ -19,14 +19,40 @@ from da3_ros.geometry.rotation import FloatArray
 from da3_ros.simulation.faces import FaceGrids, Patches, face_grids, face_patches
 from da3_ros.simulation.primitives import FACES, Primitive, entry
 from da3_ros.simulation.room import AreaLight, Room
+from da3_ros.simulation.shadow_cones import SHADOW_BIAS, visible_outside_cones
 
-WINDOW_SAMPLES = 3  # per side
-LAMP_SAMPLES = 2  # per side
-BOUNCE_SAMPLES = 2  # per side of a wall, floor or ceiling
 SOFTENING_M2 = 0.3  # keeps the light beside a sample point finite
 AMBIENT = 0.1  # stands for all later bounces
-SHADOW_BIAS = 1e-3  # share of the way to the light
-THIN_M = 0.05  # half thickness below which a solid (a leg, a frame) does not shadow bounced light
+
+
+@dataclass(frozen=True, slots=True)
+class LightDetail:
+    """How finely light is computed.
+
+    Attributes:
+        pitch_m: greatest distance of light texels on solids.
+        shell_pitch_m: and on walls, floor and ceiling.
+        window_samples: points per side of a light that shines to one side.
+        lamp_samples: points per side of a light that shines all round.
+        bounce_samples: points per side of a wall, floor or ceiling.
+        ball_texels: least per side of a face of an ellipsoid.
+        thin_m: median half size below which a solid does not shadow direct light.
+        bounce_thin_m: the same (a leg, a frame) for bounced light.
+        has_cones: look for shadows only in the cones behind the solids: faster, and rounds a little differently.
+    """
+
+    pitch_m: float = 0.09
+    shell_pitch_m: float = 0.12
+    window_samples: int = 3
+    lamp_samples: int = 2
+    bounce_samples: int = 2
+    ball_texels: int = 4
+    thin_m: float = 0.0
+    bounce_thin_m: float = 0.05
+    has_cones: bool = False
+
+
+FINE_LIGHT = LightDetail()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,23 +83,30 @@ class _Emitters:
     colour: FloatArray
 
 
-def bake_light(room: Room) -> LightMap:
+def bake_light(room: Room, detail: LightDetail = FINE_LIGHT) -> LightMap:
     """Light all faces of a room."""
     solids = (room.shell, *room.primitives)
-    grids = face_grids(solids)
-    lamps, bounce_points = _lamps(room.lights), _bounce_points(room)
+    grids = face_grids(solids, detail.pitch_m, detail.shell_pitch_m, detail.ball_texels)
+    lamps, bounce_points = _lamps(room.lights, detail), _bounce_points(room, detail.bounce_samples)
     texels = face_patches(solids, grids)
-    direct = _irradiance(room.primitives, lamps, texels.joined(bounce_points))
-    bounce = _bounced(room, bounce_points, direct[:, texels.count :].double().numpy())
-    thick = tuple(solid for solid in room.primitives if np.median(solid.half_m) > THIN_M)
-    irradiance = direct[:, : texels.count] + _irradiance(thick, bounce, texels) + AMBIENT
+    shading, bounce_shading = (_thicker(room, half_m) for half_m in (detail.thin_m, detail.bounce_thin_m))
+    visible = visible_outside_cones if detail.has_cones else _visible
+    points = texels.joined(bounce_points)
+    direct = _irradiance(lamps, points, visible(shading, lamps.position, points))
+    bounce = _bounced(room, bounce_points, direct[:, texels.count :].double().numpy(), detail.bounce_samples)
+    lit = visible(bounce_shading, bounce.position, texels)
+    irradiance = direct[:, : texels.count] + _irradiance(bounce, texels, lit) + AMBIENT
     return LightMap(irradiance.contiguous(), grids)
 
 
-def _lamps(lights: tuple[AreaLight, ...]) -> _Emitters:
+def _thicker(room: Room, half_m: float) -> tuple[Primitive, ...]:
+    return tuple(solid for solid in room.primitives if sorted(solid.half_m.tolist())[1] > half_m)
+
+
+def _lamps(lights: tuple[AreaLight, ...], detail: LightDetail) -> _Emitters:
     positions, normals, colours = [], [], []
     for light in lights:
-        side = WINDOW_SAMPLES if light.normal.any() else LAMP_SAMPLES
+        side = detail.window_samples if light.normal.any() else detail.lamp_samples
         steps = (np.arange(side) + 0.5) / side - 0.5
         share = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
         positions.append(light.centre_m + share @ light.edges_m)
@@ -82,23 +115,22 @@ def _lamps(lights: tuple[AreaLight, ...]) -> _Emitters:
     return _Emitters(np.concatenate(positions), np.concatenate(normals), np.concatenate(colours))
 
 
-def _bounce_points(room: Room) -> Patches:
-    counts = np.full(len(FACES), BOUNCE_SAMPLES)
+def _bounce_points(room: Room, samples: int) -> Patches:
+    counts = np.full(len(FACES), samples)
     return face_patches((room.shell,), FaceGrids.of(counts, counts))
 
 
-def _bounced(room: Room, points: Patches, irradiance: FloatArray) -> _Emitters:
+def _bounced(room: Room, points: Patches, irradiance: FloatArray, samples: int) -> _Emitters:
     """What the shell gives off: a diffuse patch of area A shines with E albedo A / pi at one metre (Lambert)."""
     x, y, z = room.size_m
-    areas = np.array([y * z, y * z, x * z, x * z, x * y, x * y]) / BOUNCE_SAMPLES**2
+    areas = np.array([y * z, y * z, x * z, x * z, x * y, x * y]) / samples**2
     albedo = np.array([room.materials[name].colours[0] for name in room.shell.materials]) ** 2
-    exitance = np.repeat(albedo * areas[:, None] / np.pi, BOUNCE_SAMPLES**2, axis=0)
+    exitance = np.repeat(albedo * areas[:, None] / np.pi, samples**2, axis=0)
     return _Emitters(points.position.T.double().numpy(), points.normal.T.double().numpy(), exitance * irradiance.T)
 
 
-def _irradiance(solids: tuple[Primitive, ...], emitters: _Emitters, patches: Patches) -> Tensor:
-    """(3, T) light from all emitters, shadowed by the solids."""
-    lit = _visible(solids, emitters.position, patches)
+def _irradiance(emitters: _Emitters, patches: Patches, lit: Tensor) -> Tensor:
+    """(3, T) light from all emitters where they are seen, (E, T) bool."""
     total = torch.zeros(3, patches.count)
     for e, (position, normal, colour) in enumerate(
         zip(emitters.position.tolist(), emitters.normal.tolist(), emitters.colour.tolist(), strict=True)

@@ -71,7 +71,7 @@ def solid(
     if len(materials) not in (1, len(FACES)):
         raise ValueError(f"a solid takes one material or six, not {len(materials)}: {materials}")
     affine = np.eye(4)
-    affine[:3, :3] = matrix_from_rotation_vector(turn_rad) * (size / 2)
+    affine[:3, :3] = (matrix_from_rotation_vector(turn_rad) if np.any(turn_rad) else np.eye(3)) * (size / 2)
     affine[:3, 3] = centre_m
     return Primitive(shape, affine, materials)
 

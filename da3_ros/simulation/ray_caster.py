@@ -45,15 +45,15 @@ class View:
 
 
 class RayCaster:
-    """Renders one room. Textures and light are made when the first image is asked for, and kept."""
+    """Renders one room. Unless they are given, textures and light are made for the first image, and kept."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, look: SurfaceLook | None = None) -> None:
         self.room = room
         solids = (room.shell, *room.primitives)
         self._world_from_unit = np.array([solid.world_from_unit for solid in solids])
         self._shapes = [solid.shape for solid in solids]
         self._shape_codes = torch.tensor([SHAPES.index(shape) for shape in self._shapes])
-        self._look: SurfaceLook | None = None
+        self._look = look
 
     @torch.inference_mode()
     def depth(self, camera: PinholeCamera, world_from_camera: npt.ArrayLike) -> npt.NDArray[np.float32]:
@@ -75,10 +75,21 @@ class RayCaster:
     def view(self, camera: PinholeCamera, world_from_camera: npt.ArrayLike) -> View:
         """Image and depth; arguments and errors as for `depth`."""
         pose = np.array(world_from_camera, dtype=np.float64)
-        hits = self._cast(camera, pose)
+        picture, depth = self.picture(camera, pose)
+        return View((picture * 255 + 0.5).to(torch.uint8).numpy(), depth, camera, pose)
+
+    @torch.inference_mode()
+    def picture(
+        self, camera: PinholeCamera, world_from_camera: npt.ArrayLike, smooth_levels: bool = True
+    ) -> tuple[Tensor, npt.NDArray[np.float32]]:
+        """The image as (H, W, 3) float32 display values in [0, 1], before any sensor, and depth.
+
+        Arguments and errors as for `depth`; without `smooth_levels` textures are faster and step between their sizes.
+        """
+        hits = self._cast(camera, np.asarray(world_from_camera, dtype=np.float64))
         if self._look is None:
             self._look = build_look(self.room)
-        return View(self._image(hits, self._look), hits.depth_image(), camera, pose)
+        return self._image(hits, self._look, smooth_levels), hits.depth_image()
 
     def _cast(self, camera: PinholeCamera, world_from_camera: FloatArray) -> Hits:
         centre, size = world_from_camera[:3, 3], self.room.size_m
@@ -86,21 +97,21 @@ class RayCaster:
             raise ValueError(f"the camera at {centre} m is outside the room of {size} m (origin: middle of the floor)")
         return cast_pixels(camera, rigid_inverse(world_from_camera) @ self._world_from_unit, self._shapes)
 
-    def _image(self, hits: Hits, look: SurfaceLook) -> npt.NDArray[np.uint8]:
-        """(H, W, 3) uint8."""
+    def _image(self, hits: Hits, look: SurfaceLook, smooth_levels: bool) -> Tensor:
+        """(H, W, 3) float32 display values."""
         camera = hits.camera
         pixel_rad = float((camera.fx_px * camera.fy_px) ** -0.5)
-        face, image = _shaded(hits.samples(), hits, look, pixel_rad)
+        face, image = _shaded(hits.samples(), hits, look, pixel_rad, smooth_levels)
         edges = _edge_pixels(face.reshape(camera.size))
         if len(edges):
             samples = cast_edges(hits, edges, self._shape_codes)
             _, four = _shaded(samples, hits, look, pixel_rad / 2, smooth_levels=False)
             first, second, third, fourth = four.reshape(3, len(EDGE_SHIFTS_PX), -1).unbind(1)
             image[:, edges] = ((first + second) + (third + fourth)) * 0.25
-        pixels = (image * 255 + 0.5).to(torch.uint8).reshape(3, *camera.size).permute(1, 2, 0).contiguous()
+        pixels = image.reshape(3, *camera.size).permute(1, 2, 0).contiguous()
         if hits.grid.blind is not None:
             pixels[hits.grid.blind] = 0
-        return pixels.numpy()
+        return pixels
 
 
 def _shaded(

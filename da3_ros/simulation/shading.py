@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from da3_ros.simulation.surface_look import SurfaceLook
-from da3_ros.simulation.texture_atlas import LEVELS, sample_atlas, sample_level
+from da3_ros.simulation.texture_atlas import sample_atlas, sample_level
 
 EXPOSURE = 1.9
 WHITE = 3.0  # radiance that becomes pure white
@@ -132,7 +132,7 @@ def _texture(
     start = look.texture_start.index_select(0, points.face)
     if smooth_levels:
         return sample_atlas(look.atlas, start, s, t, level)
-    return sample_level(look.atlas, start, s, t, (level + 0.5).clamp(0, LEVELS - 1).to(torch.int32))
+    return sample_level(look.atlas, start, s, t, (level + 0.5).clamp(0, look.atlas.levels - 1).to(torch.int32))
 
 
 def _log2(x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from da3_ros.simulation.faces import OTHER_AXES
-from da3_ros.simulation.lighting import bake_light
+from da3_ros.simulation.lighting import FINE_LIGHT, LightDetail, bake_light
 from da3_ros.simulation.materials import Material
 from da3_ros.simulation.primitives import FACES, Primitive
 from da3_ros.simulation.room import Room
-from da3_ros.simulation.texture_atlas import SIDE, TEXELS, TextureAtlas, build_atlas
+from da3_ros.simulation.texture_atlas import TextureAtlas, build_atlas
 
 TURNED_ABOVE = 1.2  # wood on a face this much longer in v than in u has its grain turned
 CAP_EDGE = 0.9999
@@ -64,16 +64,26 @@ class _Face:
     offset: tuple[float, float]
 
 
-def build_look(room: Room) -> SurfaceLook:
-    """Paint all textures of a room and light all its faces; takes about a second."""
+def build_look(
+    room: Room,
+    paint: Callable[[Mapping[str, Material], int], TextureAtlas] = build_atlas,
+    detail: LightDetail = FINE_LIGHT,
+) -> SurfaceLook:
+    """Paint all textures of a room and light all its faces; takes seconds.
+
+    Args:
+        room: to be looked at.
+        paint: makes the textures of the materials given, for the room's seed.
+        detail: of the light.
+    """
     solids = (room.shell, *room.primitives)
     faces = list(_faces(solids, np.random.default_rng(room.seed)))
     used = {face.material for face in faces}
-    atlas = build_atlas({name: room.materials[name] for name in sorted(used)}, room.seed)
+    atlas = paint({name: room.materials[name] for name in sorted(used)}, room.seed)
     looks = [room.materials[face.material] for face in faces]
     scales = np.array([_scale(face, look) for face, look in zip(faces, looks, strict=True)], np.float32)
     offsets = np.array([face.offset if look.tile_m else (0.5, 0.5) for face, look in zip(faces, looks, strict=True)])
-    light = bake_light(room)
+    light = bake_light(room, detail)
     sizes = np.stack((light.grids.columns, light.grids.rows)).astype(np.float32)
     irradiance = light.irradiance
     for number, look in enumerate(looks):
@@ -82,11 +92,13 @@ def build_look(room: Room) -> SurfaceLook:
             irradiance[:, first : first + count] = look.glow
     return SurfaceLook(
         atlas=atlas,
-        texture_start=torch.tensor([atlas.order.index(face.material) * TEXELS for face in faces], dtype=torch.int32),
+        texture_start=torch.tensor([atlas.start(face.material) for face in faces], dtype=torch.int32),
         texture_turned=_floats([_is_turned(face, look) for face, look in zip(faces, looks, strict=True)]),
         texture_scale=_floats(scales.T),
         texture_offset=_floats(offsets.T),
-        texel_density=_floats(SIDE * np.sqrt(scales.prod(axis=1) / [face.half_u * face.half_v for face in faces])),
+        texel_density=_floats(
+            atlas.side * np.sqrt(scales.prod(axis=1) / [face.half_u * face.half_v for face in faces])
+        ),
         axis_half_m=_floats([face.half_across for face in faces]),
         irradiance=irradiance,
         light_start=torch.from_numpy(light.grids.starts),

@@ -18,8 +18,7 @@ from da3_ros.simulation.patterns import TILING
 from da3_ros.simulation.pictures import ONCE
 
 SIDE = 512  # texels; a power of two
-LEVELS = 10  # 512, 256, ... 1
-TEXELS = sum((SIDE >> level) ** 2 for level in range(LEVELS))
+LEVELS = SIDE.bit_length()  # 512, 256, ... 1
 PAINTERS = TILING | ONCE
 
 
@@ -28,41 +27,67 @@ class TextureAtlas:
     """Packed textures.
 
     Attributes:
-        texels: (M * TEXELS,) int32, one texture after the other, each with its levels from fine to coarse, rows of v;
+        texels: (M * T,) int32, one texture after the other, each with its levels from fine to coarse, rows of v;
             display values as red | green << 8 | blue << 16.
-        level_starts: (LEVELS,) int32, where each level begins in its texture.
-        order: material names; the k-th has its texels from k * TEXELS on.
+        level_starts: (L,) int32, where each level begins in its texture.
+        order: M material names.
     """
 
     texels: Tensor
     level_starts: Tensor
     order: tuple[str, ...]
 
+    @property
+    def levels(self) -> int:
+        """L, from the finest to a single texel."""
+        return len(self.level_starts)
+
+    @property
+    def side(self) -> int:
+        """Texels along each side of the finest level."""
+        return 1 << (self.levels - 1)
+
+    def start(self, name: str) -> int:
+        """First texel of a material's texture."""
+        return self.order.index(name) * (len(self.texels) // len(self.order))
+
 
 def build_atlas(materials: Mapping[str, Material], seed: int) -> TextureAtlas:
     """Paint every material and reduce it to its mip levels."""
-    order = tuple(sorted(materials))
-    packed = [_packed_levels(_painted(materials[name], seed, name)) for name in order]
-    sizes = [(SIDE >> level) ** 2 for level in range(LEVELS)]
+    return packed_atlas({name: mip_levels(_painted(look, seed, name)) for name, look in materials.items()}, SIDE)
+
+
+def packed_atlas(textures: Mapping[str, Picture], side: int) -> TextureAtlas:
+    """Put textures together.
+
+    Args:
+        textures: (T, 3) display values in [0, 1] by material, as `mip_levels` gives them.
+        side: texels along each side of their finest level, a power of two.
+    """
+    order = tuple(sorted(textures))
+    packed = []
+    for name in order:
+        red, green, blue = (textures[name] * 255 + 0.5).astype(np.int32).T
+        packed.append(red | green << 8 | blue << 16)
+    sizes = [(side >> level) ** 2 for level in range(side.bit_length())]
     starts = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.int32)
     return TextureAtlas(torch.from_numpy(np.concatenate(packed)), torch.from_numpy(starts), order)
+
+
+def mip_levels(picture: Picture) -> Picture:
+    """(T, C) a picture (S, S, C), and after it its halves down to a single texel."""
+    levels = [picture.reshape(-1, picture.shape[-1])]
+    while len(picture) > 1:
+        half = len(picture) // 2
+        picture = picture.reshape(half, 2, half, 2, -1).mean(axis=(1, 3))
+        levels.append(picture.reshape(half * half, -1))
+    return np.concatenate(levels)
 
 
 def _painted(material: Material, seed: int, name: str) -> Picture:
     # The name takes part, so that adding a material leaves the look of the others alone.
     rng = np.random.default_rng((seed, crc32(name.encode())))
     return np.clip(PAINTERS[material.pattern](rng, material.colours, SIDE), 0, 1).astype(np.float32)
-
-
-def _packed_levels(picture: Picture) -> np.ndarray:
-    levels = []
-    for _ in range(LEVELS):
-        red, green, blue = np.moveaxis((picture * 255 + 0.5).astype(np.int32), -1, 0)
-        levels.append((red | green << 8 | blue << 16).ravel())
-        half = len(picture) // 2
-        if half:
-            picture = picture.reshape(half, 2, half, 2, 3).mean(axis=(1, 3))
-    return np.concatenate(levels)
 
 
 def sample_atlas(atlas: TextureAtlas, start: Tensor, s: Tensor, t: Tensor, level: Tensor) -> list[Tensor]:
@@ -78,7 +103,7 @@ def sample_atlas(atlas: TextureAtlas, start: Tensor, s: Tensor, t: Tensor, level
     Returns:
         Red, green and blue, (N,) float32 display values in [0, 255].
     """
-    level = level.clamp(0, LEVELS - 1.001)
+    level = level.clamp(0, atlas.levels - 1.001)
     fine = level.to(torch.int32)
     share = level - fine
     near = sample_level(atlas, start, s, t, fine)
@@ -88,7 +113,7 @@ def sample_atlas(atlas: TextureAtlas, start: Tensor, s: Tensor, t: Tensor, level
 
 def sample_level(atlas: TextureAtlas, start: Tensor, s: Tensor, t: Tensor, level: Tensor) -> list[Tensor]:
     """Bilinear lookup in the (N,) int32 mip levels given; otherwise as `sample_atlas`."""
-    side = torch.bitwise_right_shift(torch.full_like(level, SIDE), level)
+    side = torch.bitwise_right_shift(torch.full_like(level, atlas.side), level)
     x, y = s * side - 0.5, t * side - 0.5
     left, low = x.floor(), y.floor()
     x, y = x - left, y - low
