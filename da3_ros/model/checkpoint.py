@@ -1,17 +1,19 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a checkpoint file into a network, strictly: every tensor of the file and of the network is accounted for."""
+"""Reads checkpoint files into networks, strictly: every tensor is accounted for; and writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from da3_ros.model.upstream_keys import OPTIONAL_HEAD, our_name
+from da3_ros.model.upstream_keys import OPTIONAL_HEAD, our_name, upstream_name
 
 _PICKLE_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
 FILE_SUFFIXES = (".safetensors", ".onnx", *_PICKLE_SUFFIXES)
@@ -20,6 +22,35 @@ _NAMES_SHOWN = 20
 
 class WeightsError(ValueError):
     """Weights cannot be had, may not be used, or do not fit the network."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointHeader:
+    """What a file says before its numbers.
+
+    Attributes:
+        shapes: of every tensor, by upstream's name.
+        about: what the file says about itself; empty in official ones.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+    about: Mapping[str, str]
+
+
+def read_header(path: str | Path) -> CheckpointHeader:
+    """Look into a safetensors file.
+
+    Raises:
+        WeightsError: if it is missing, unreadable or a pickle.
+    """
+    path = Path(path)
+    _check_file(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            return CheckpointHeader(shapes, dict(file.metadata() or {}))
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, error) from error
 
 
 def load_weights(network: nn.Module, path: str | Path) -> None:
@@ -47,7 +78,28 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
                 for ours, theirs in sources.items():
                     targets[ours].copy_(file.get_tensor(theirs))
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a readable safetensors file ({error}): download it again") from error
+        raise _unreadable(path, error) from error
+
+
+def save_weights(
+    network: nn.Module, path: str | Path, *, dtype: torch.dtype = torch.float32, about: Mapping[str, str] | None = None
+) -> None:
+    """Write an any-view network as official checkpoints are written: their tensor names, nothing else.
+
+    Args:
+        network: whose parameters are written.
+        path: of the safetensors file; appears when it is complete.
+        dtype: of the tensors in the file.
+        about: what the file says about itself.
+
+    Raises:
+        KeyError: if a parameter has no name there.
+    """
+    path = Path(path)
+    tensors = {upstream_name(name): value.detach().to("cpu", dtype) for name, value in network.named_parameters()}
+    temporary = path.with_name(f".{path.name}.new")
+    save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, dict(about or {}))
+    temporary.replace(path)
 
 
 def _check_file(path: Path) -> None:
@@ -55,6 +107,10 @@ def _check_file(path: Path) -> None:
         raise WeightsError(f"{path} is a pickle, which can run code when read: give a .safetensors file")
     if not path.is_file():
         raise WeightsError(f"weights file {path} does not exist")
+
+
+def _unreadable(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(f"{path} is not a readable safetensors file ({error}): download it again")
 
 
 def _match(names: Iterable[str], wanted: dict[str, Tensor]) -> tuple[dict[str, str], list[str]]:

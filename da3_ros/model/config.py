@@ -1,6 +1,9 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The seven architectures of Depth Anything 3 as data: a network differs from another of its kind by numbers alone."""
+"""Architectures as data: a network differs from another of its kind by numbers alone.
+
+Seven are Depth Anything 3's; da3-nano is ours, the same network small enough to be trained on two CPU cores.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, overload
 
-AnyViewName: TypeAlias = Literal["da3-small", "da3-base", "da3-large", "da3-giant"]
+AnyViewName: TypeAlias = Literal["da3-nano", "da3-small", "da3-base", "da3-large", "da3-giant"]
 MonocularName: TypeAlias = Literal["da3mono-large", "da3metric-large"]
 NestedName: TypeAlias = Literal["da3nested-giant-large"]
 
@@ -127,6 +130,19 @@ def _check_taps(name: str, tapped_blocks: tuple[int, ...], depth: int) -> None:
         raise ValueError(f"{name}: tapped_blocks {tapped_blocks} must rise and stay below {depth}")
 
 
+_NANO: Final = Da3Config(
+    name="da3-nano",
+    dim=192,
+    depth=8,
+    heads=3,
+    feed_forward="gelu",
+    alternation_start=2,
+    tapped_blocks=(2, 3, 5, 7),
+    head_features=32,
+    head_channels=(24, 48, 96, 192),
+    camera_heads=3,
+    camera_depth=1,
+)
 _SMALL: Final = Da3Config(
     name="da3-small",
     dim=384,
@@ -184,7 +200,7 @@ _METRIC: Final = replace(_MONO, name="da3metric-large", canonical_focal_px=300.0
 _NESTED: Final = NestedConfig("da3nested-giant-large", any_view=_GIANT, metric=_METRIC)
 
 ARCHITECTURES: Final[Mapping[str, Config]] = MappingProxyType(
-    {config.name: config for config in (_SMALL, _BASE, _LARGE, _GIANT, _MONO, _METRIC, _NESTED)}
+    {config.name: config for config in (_NANO, _SMALL, _BASE, _LARGE, _GIANT, _MONO, _METRIC, _NESTED)}
 )
 
 

@@ -128,13 +128,17 @@ class Fusion(nn.Module):
             FusionStage(features, has_lateral=i > 0) for i in range(FUSION_STAGES)
         )  # coarse to fine
 
-    def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
-        """Maps of `Reassemble`, fine to coarse -> (N, features, 8h, 8w)."""
+    def forward(self, pyramid: Sequence[Tensor], growth: int = 2) -> Tensor:
+        """Maps of `Reassemble`, fine to coarse -> (N, features, 8h, 8w).
+
+        With growth 1 the last stage does not grow, and the result is (N, features, 4h, 4w): a quarter of the work, for
+        the longer part of a training.
+        """
         *finer, x = pyramid
         coarsest, *stages = self.stages
         x = coarsest(x, _size(finer[-1]))
         H, W = _size(finer[0])
-        sizes = [*(_size(level) for level in finer[-2::-1]), (2 * H, 2 * W)]
+        sizes = [*(_size(level) for level in finer[-2::-1]), (growth * H, growth * W)]
         for stage, level, size in zip(stages, reversed(finer), sizes, strict=True):
             x = stage(level, size, x)
         return x

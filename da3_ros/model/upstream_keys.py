@@ -138,6 +138,18 @@ def our_name(upstream: str) -> str | None:
     raise KeyError(upstream)
 
 
+def upstream_name(ours: str) -> str:
+    """The name under which official checkpoints of an any-view network keep a tensor of ours; undoes `our_name`.
+
+    Raises:
+        KeyError: if the table does not know the name.
+    """
+    for pattern, theirs in _INVERSE:
+        if match := pattern.fullmatch(ours):
+            return PREFIX + theirs.format(*match.groups())
+    raise KeyError(ours)
+
+
 def _compile(template: str) -> re.Pattern[str]:
     return re.compile(re.escape(template).replace(r"\{\}", r"([^.]+)"))
 
@@ -145,3 +157,4 @@ def _compile(template: str) -> re.Pattern[str]:
 _PATTERNS: Final = [(_compile(theirs), ours) for theirs, ours in OURS_FROM_UPSTREAM.items()] + [
     (_compile(theirs), None) for theirs in DROPPED
 ]
+_INVERSE: Final = [(_compile(ours), theirs) for theirs, ours in OURS_FROM_UPSTREAM.items()]

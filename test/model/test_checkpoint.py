@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from da3_ros.model.build import build_network
-from da3_ros.model.checkpoint import WeightsError, load_weights
+from da3_ros.model.checkpoint import WeightsError, load_weights, save_weights
 from da3_ros.model.network import Da3Network
 from test.model.tiny import TINY, TINY_MONOCULAR, TINY_NESTED, TINY_SWIGLU, tiny_network
 
@@ -172,3 +172,21 @@ def test_half_precision_files_load_into_float32(upstream: dict[str, Tensor], tmp
 
     assert network.camera_decoder.centre.bias.dtype == torch.float32
     assert torch.equal(network.camera_decoder.centre.bias, upstream[A_BIAS].half().float())
+
+
+@pytest.mark.parametrize("overrides", [TINY, TINY_SWIGLU], ids=["gelu", "swiglu"])
+def test_saved_weights_load_again_to_the_bit(overrides: Any, tmp_path: Path) -> None:
+    saved, loaded = tiny_network(1, **overrides), build_network("da3-small", **overrides)
+
+    save_weights(saved, tmp_path / "model.safetensors", about={"model": "tiny"})
+    load_weights(loaded, tmp_path / "model.safetensors")
+
+    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in saved.state_dict().items())
+
+
+def test_saved_weights_bear_names_that_official_files_have(upstream: dict[str, Tensor], tmp_path: Path) -> None:
+    save_weights(tiny_network(), tmp_path / "model.safetensors", dtype=torch.float16)
+
+    tensors = load_file(tmp_path / "model.safetensors")
+    assert tensors.keys() <= upstream.keys()
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}

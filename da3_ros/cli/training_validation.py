@@ -1,0 +1,53 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""How a network in training does on rooms it is not trained on: figures of `da3_ros eval accuracy`, on fewer rooms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from da3_ros.cli.eval_accuracy import ROOM_RESOLUTION
+from da3_ros.evaluation.accuracy import WindowTruth, summarised, window_accuracy
+from da3_ros.evaluation.pose_accuracy import MIN_BASELINE_M
+from da3_ros.evaluation.room_sequences import room_sequences
+from da3_ros.evaluation.true_windows import TrueWindow, draw_windows
+from da3_ros.inference.loading import load_estimator
+
+ROOMS, VIEWS = 60, 2
+THRESHOLD_M = 0.05
+
+
+class Validation:
+    """Keeps the rooms, so that they are rendered once."""
+
+    def __init__(self) -> None:
+        self._windows: list[TrueWindow] = []
+
+    def figures(self, model: str, weights: Path) -> dict[str, float]:
+        """Of one window of each room.
+
+        Args:
+            model: architecture.
+            weights: checkpoint.
+        """
+        engine = load_estimator(model, str(weights), device="cpu", process_resolution=ROOM_RESOLUTION)
+        found = []
+        for window in self._drawn():
+            prediction = engine.estimate(window.read_images(), window.cameras)
+            truth = WindowTruth(window.depth_on(prediction.cameras), prediction.cameras, window.world_from_camera)
+            found.append((window.sequence, window_accuracy(prediction, truth, MIN_BASELINE_M, THRESHOLD_M)))
+        summary = summarised(found)
+        return {
+            "AbsRel": summary.depth["window"].abs_rel,
+            "delta1": summary.depth["window"].delta1,
+            "rotation, deg": summary.rotation_median_deg,
+            "direction, deg": summary.translation_median_deg,
+            "AUC@30": summary.auc[30],
+            "focal error": summary.focal_error,
+        }
+
+    def _drawn(self) -> list[TrueWindow]:
+        if not self._windows:
+            for sequence, overlap in room_sequences(ROOMS):
+                self._windows += draw_windows(sequence, VIEWS, 1, overlap).windows
+        return self._windows

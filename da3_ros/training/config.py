@@ -1,0 +1,184 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A training as data: what is trained, on what, in which stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from da3_ros.model.config import PATCH_SIZE
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """Factors of the terms of the loss; a term of factor zero is not computed.
+
+    Attributes:
+        depth: confidence-weighted error of depth.
+        gradient: error of the slopes of depth.
+        ray: confidence-weighted error of the ray map.
+        point: error of depth times ray direction plus ray origin.
+        camera: error of centre, quaternion and field of view.
+        direction: one minus the cosine between predicted and true direction of a view's centre from the first one's.
+        match: cross entropy of one attention head's matches between views.
+        flow: error of where a patch lies in the first view.
+        normal: error of the normals of surfaces; only a teacher learns from it.
+    """
+
+    depth: float = 1.0
+    gradient: float = 1.0
+    ray: float = 2.0
+    point: float = 1.0
+    camera: float = 2.0
+    direction: float = 0.0
+    match: float = 0.5
+    flow: float = 1.0
+    normal: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Some steps with settings of their own.
+
+    Attributes:
+        steps: how many.
+        sizes: (H, W) of the images, one drawn for each step; multiples of 14.
+        views: how many views a window has, one number drawn for each step: repeat one to draw it more often.
+        views_per_step: in all windows of a step together, over all processes.
+        learning_rate: highest.
+        warm_up: steps in which the rate rises to it.
+        cool_down: share of the steps, at the end, in which it falls to zero.
+        fine: train depth at image size and rays at eight samples per patch side, as used; else both at four, which
+            takes half the time.
+        known_cameras: share of the steps in which the network is given the cameras.
+        zoom: an image keeps at least this share of its sides when it is cropped, which changes its field of view.
+        colour: strength of the changes of colour, 0 to 1.
+        weights: of the loss.
+    """
+
+    steps: int
+    sizes: tuple[tuple[int, int], ...]
+    views: tuple[int, ...] = (2, 3)
+    views_per_step: int = 30
+    learning_rate: float = 1.5e-3
+    warm_up: int = 150
+    cool_down: float = 0.0
+    fine: bool = False
+    known_cameras: float = 0.2
+    zoom: float = 1.0
+    colour: float = 1.0
+    weights: LossWeights = field(default_factory=LossWeights)
+
+    def __post_init__(self) -> None:
+        """Reject what cannot be trained."""
+        if self.steps < 1 or not self.sizes or not self.views or min(self.views) < 1:
+            raise ValueError("a stage needs steps, sizes, and numbers of views above zero")
+        if any(side % PATCH_SIZE or side < 2 * PATCH_SIZE for size in self.sizes for side in size):
+            raise ValueError(f"sizes must be multiples of {PATCH_SIZE} and at least two patches: {self.sizes}")
+        if self.views_per_step < max(self.views):
+            raise ValueError(f"views_per_step {self.views_per_step} holds no window of {max(self.views)} views")
+        if not (0 <= self.cool_down <= 1 and 0 <= self.known_cameras <= 1 and 0 < self.zoom <= 1):
+            raise ValueError("cool_down and known_cameras are shares from 0 to 1, zoom is above 0")
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate of a step of this stage, from 0: up in a line, level, and down in a line to zero."""
+        up = min(1.0, (step + 1) / max(self.warm_up, 1))
+        falling = self.cool_down * self.steps
+        down = min(1.0, (self.steps - step) / falling) if falling else 1.0
+        return self.learning_rate * up * down
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """One training.
+
+    Attributes:
+        model: architecture, a key of `model.config.ARCHITECTURES`.
+        overrides: fields of its configuration to change.
+        stages: one after the other.
+        seed: of weights, windows and augmentation.
+        matched_blocks: global blocks whose first head learns to match.
+        weight_decay: of matrices; vectors have none.
+        clip: largest norm of a step's gradient.
+        averaging: share of the running average of weights that a step keeps.
+        overlap: that a view must share with another one of its window, where the room has such views.
+        save_every: steps between checkpoints.
+        validate_every: steps between validations; 0 is never.
+        known_share: share of the pixels whose depth is known; below 1 what is known is noisy, and partly wrong.
+        teacher: state of a trained teacher whose labels, laid over what is known, stand in for depth from
+            `teacher_from` on; empty for none.
+        teacher_overrides: fields of the teacher's architecture that were changed, as in its own training.
+        teacher_from: step, counted over all stages.
+    """
+
+    model: str
+    stages: tuple[Stage, ...]
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    matched_blocks: tuple[int, ...] = (3, 5)
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    averaging: float = 0.999
+    overlap: float = 0.35
+    save_every: int = 500
+    validate_every: int = 1000
+    known_share: float = 1.0
+    teacher: str = ""
+    teacher_overrides: Mapping[str, Any] = field(default_factory=dict)
+    teacher_from: int = 0
+
+    def __post_init__(self) -> None:
+        """Reject a training without stages."""
+        if not self.stages:
+            raise ValueError("a training needs at least one stage")
+
+    @property
+    def steps(self) -> int:
+        """Of all stages."""
+        return sum(stage.steps for stage in self.stages)
+
+    def stage_at(self, step: int) -> tuple[Stage, int]:
+        """The stage of a step, and which of its steps it is; the last one's last after the end."""
+        for stage in self.stages:
+            if step < stage.steps:
+                return stage, step
+            step -= stage.steps
+        return self.stages[-1], self.stages[-1].steps
+
+
+def config_from(content: Mapping[str, Any]) -> TrainingConfig:
+    """A training from plain lists and mappings, as a YAML file holds them.
+
+    Raises:
+        ValueError: when a key is unknown or a value does not fit; names the place.
+    """
+    stages = content.get("stages")
+    if not isinstance(stages, list):
+        raise ValueError("stages: a list is needed")
+    made = []
+    for number, stage in enumerate(stages):
+        where = f"stages[{number}]"
+        if not isinstance(stage, Mapping):
+            raise ValueError(f"{where}: a mapping is needed")
+        weights = _made(LossWeights, stage.get("weights", {}), f"{where}.weights")
+        made.append(_made(Stage, {**stage, "weights": weights}, where))
+    return _made(TrainingConfig, {**content, "stages": made}, "training")
+
+
+def _made(kind: type[Made], content: Mapping[str, Any], where: str) -> Made:
+    known = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]
+    unknown = sorted(set(content) - set(known))
+    if unknown:
+        raise ValueError(f"{where}: {', '.join(unknown)} is unknown; there are {', '.join(known)}")
+    try:
+        return kind(**{name: _frozen(value) for name, value in content.items()})
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(entry) for entry in value) if isinstance(value, list) else value

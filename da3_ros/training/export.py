@@ -1,0 +1,34 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""From the state of a training to a checkpoint that loads like an official one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from da3_ros.model.build import build_network
+from da3_ros.model.checkpoint import save_weights
+from da3_ros.training.config import TrainingConfig
+
+NETWORK = "network."  # under which a `TrainedNetwork` keeps it; the probe beside it is left out
+
+
+def export_weights(config: TrainingConfig, averaged: Mapping[str, Any], path: Path, step: int) -> None:
+    """Write the averaged weights of the network in float16.
+
+    Args:
+        config: of the training.
+        averaged: as `TrainingState.averaged` returns it.
+        path: of the safetensors file.
+        step: at which they were taken.
+    """
+    network = build_network(config.model, **config.overrides)
+    network.load_state_dict(
+        {name.removeprefix(NETWORK): value for name, value in averaged.items() if name.startswith(NETWORK)}
+    )
+    about = {"model": config.model, "steps": str(step), "seed": str(config.seed)}
+    save_weights(network, path, dtype=torch.float16, about=about)

@@ -1,0 +1,191 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The training itself: draw windows, go forward and back, average gradients over processes, step.
+
+One process or many, on CPU or GPU: a process takes its share of a step's windows, and gradients are averaged, so that
+the result does not depend on how many there are but for rounding.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from da3_ros.model.build import build_network
+from da3_ros.model.monocular import MonocularNetwork
+from da3_ros.model.nested import NestedNetwork
+from da3_ros.training.config import TrainingConfig
+from da3_ros.training.initial import initialise_for_training
+from da3_ros.training.network import TrainedNetwork
+from da3_ros.training.shards import ShardReader
+from da3_ros.training.state import Trained, TrainingState
+from da3_ros.training.targets import Windows, in_gauge
+from da3_ros.training.teacher import TrainedTeacher
+from da3_ros.training.windows import draw_windows, plan_step
+
+Label = Callable[[Windows, int, int], Windows]
+
+STATE_NAME, LOG_NAME = "state.safetensors", "log.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which process this is, and of how many."""
+
+    rank: int = 0
+    processes: int = 1
+
+    @staticmethod
+    def of_this_process() -> Share:
+        """As torch.distributed says, when it was initialised."""
+        return Share(dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else Share()
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What became of one step.
+
+    Attributes:
+        step: its number, from 1 on.
+        rate: learning rate.
+        views: in all windows together.
+        seconds: it took.
+        gradient: norm before it was clipped.
+        terms: of the loss, by name, of this process's windows.
+    """
+
+    step: int
+    rate: float
+    views: int
+    seconds: float
+    gradient: float
+    terms: dict[str, float]
+
+
+def begin(config: TrainingConfig, device: torch.device) -> TrainingState:
+    """A state with first weights, of an any-view network or of a teacher, whichever the model is.
+
+    Raises:
+        ValueError: when the model cannot be trained this way.
+    """
+    network = build_network(config.model, **config.overrides)
+    if isinstance(network, NestedNetwork):
+        raise ValueError(f"{config.model} is two networks in one: train its parts")
+    initialise_for_training(network, config.seed)
+    if isinstance(network, MonocularNetwork):
+        module: Trained = TrainedTeacher(network)
+    else:
+        module = TrainedNetwork(network, config.matched_blocks)
+    return TrainingState.begin(module.to(device).train(), config)
+
+
+def train(
+    state: TrainingState,
+    config: TrainingConfig,
+    rooms: ShardReader,
+    device: torch.device,
+    *,
+    label: Label = lambda windows, step, number: windows,
+    until: int | None = None,
+) -> Iterator[StepReport]:
+    """Make the steps that are left, one report for each; the state may be saved between them.
+
+    Args:
+        state: is changed.
+        config: what to do.
+        rooms: to learn from.
+        device: where the module is.
+        label: what is known of windows, step, number of the first window -> what to learn from.
+        until: stop after this step; None goes to the end of the last stage.
+
+    Raises:
+        FloatingPointError: when the loss is not finite.
+    """
+    share = Share.of_this_process()
+    last = config.steps if until is None else min(until, config.steps)
+    while state.step < last:
+        began = time.perf_counter()
+        stage, at = config.stage_at(state.step)
+        plan = plan_step(config, stage, state.step)
+        numbers = range(share.rank, plan.windows, share.processes)
+        drawn = label(draw_windows(rooms, config, stage, state.step, numbers), state.step, share.rank)
+        windows = in_gauge(drawn.to(device))
+        terms = state.module.terms(windows, plan.knows_cameras, stage.fine, stage.weights)
+        terms["total"].backward()
+        if share.processes > 1:
+            average_gradients(state.module)
+        norm = nn.utils.clip_grad_norm_(state.module.parameters(), config.clip)
+        if not torch.isfinite(norm):
+            raise FloatingPointError(f"step {state.step + 1}: the gradient is not finite; the loss: {_plain(terms)}")
+        rate = stage.rate_at(at)
+        state.advance(rate, config.averaging)
+        seconds = time.perf_counter() - began
+        yield StepReport(state.step, rate, plan.windows * plan.views, seconds, float(norm), _plain(terms))
+
+
+def _plain(terms: Mapping[str, Tensor]) -> dict[str, float]:
+    return {name: float(term.detach()) for name, term in terms.items()}
+
+
+def average_gradients(module: nn.Module) -> None:
+    """Mean over all processes, in one message; a parameter that had no part in the step counts as zero."""
+    parameters = list(module.parameters())
+    gradients: list[Tensor] = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    for parameter, mean in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+        parameter.grad = mean.view_as(parameter)
+
+
+def agreed(wish: bool) -> bool:
+    """Whether any process wishes it."""
+    if not dist.is_initialized():
+        return wish
+    flag = torch.tensor(float(wish))
+    dist.all_reduce(flag)
+    return bool(flag > 0)
+
+
+class Log:
+    """One line of JSON for every some steps: means of what the steps reported."""
+
+    def __init__(self, path: Path, every: int = 20) -> None:
+        self._path, self._every = path, every
+        self._reports: list[StepReport] = []
+
+    def add(self, report: StepReport) -> None:
+        """Note a step."""
+        self._reports.append(report)
+        if len(self._reports) >= self._every:
+            self._write()
+
+    def add_validation(self, step: int, figures: dict[str, float]) -> None:
+        """Note a validation."""
+        self._append({"step": step, "validation": figures})
+
+    def _write(self) -> None:
+        last, count = self._reports[-1], len(self._reports)
+        names = {name for report in self._reports for name in report.terms}
+        terms = {name: [r.terms[name] for r in self._reports if name in r.terms] for name in sorted(names)}
+        seconds = sum(report.seconds for report in self._reports)
+        content = {
+            "step": last.step,
+            "rate": last.rate,
+            "views_per_s": sum(report.views for report in self._reports) / seconds,
+            "gradient": sum(report.gradient for report in self._reports) / count,
+            "terms": {name: sum(values) / len(values) for name, values in terms.items()},
+        }
+        self._reports = []
+        self._append(content)
+
+    def _append(self, content: dict[str, object]) -> None:
+        with self._path.open("a") as file:
+            file.write(json.dumps(content) + "\n")

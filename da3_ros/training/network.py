@@ -1,0 +1,110 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A network on its way: its outputs as the losses want them, and what two blocks say of matches between views.
+
+The match and flow supervision needs the queries and keys of the first head of some global blocks, and the tokens that
+leave them. Hooks read them, so that the network itself knows nothing of being trained; the probe that reads flow off
+tokens belongs to the training alone and is in no exported file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from da3_ros.model.camera_token import invert_rigid, normalise_cameras
+from da3_ros.model.config import PATCH_SIZE
+from da3_ros.model.network import Da3Network
+from da3_ros.training.config import LossWeights
+from da3_ros.training.losses import losses
+from da3_ros.training.predicted import BlockMatches, Predicted
+from da3_ros.training.targets import Windows
+
+REFERENCE = "first"  # targets are in the frame of the first view
+
+
+class TrainedNetwork(nn.Module):
+    """An any-view network with the probe that is trained beside it.
+
+    Args:
+        network: to be trained.
+        matched_blocks: global blocks whose first head learns to find the same point in other views.
+    """
+
+    def __init__(self, network: Da3Network, matched_blocks: tuple[int, ...]) -> None:
+        super().__init__()
+        wrong = [block for block in matched_blocks if not network.config.is_global(block)]
+        if wrong:
+            raise ValueError(f"{network.config.name}: blocks {wrong} do not look across views, so they cannot match")
+        self.network = network
+        self.matched_blocks = matched_blocks
+        self.flow_probe = nn.Linear(network.config.dim, 2)
+        nn.init.zeros_(self.flow_probe.weight)
+        nn.init.constant_(self.flow_probe.bias, 0.5)  # the middle of the image
+
+    def forward(self, images: Tensor, known: tuple[Tensor, Tensor] | None, fine: bool) -> Predicted:
+        """Run forward.
+
+        Args:
+            images: (B, V, 3, H, W) ImageNet-normalised.
+            known: camera_from_world (B, V, 4, 4) in any gauge and intrinsics (B, V, 3, 3), to condition on, or None.
+            fine: depth at image size and rays at eight samples per patch side, as at inference; else both at four.
+        """
+        network, (B, V), (H, W) = self.network, images.shape[:2], images.shape[-2:]
+        with self._read(network) as seen:
+            tokens = None
+            if known is not None:
+                tokens = network.camera_encoder(normalise_cameras(known[0]), known[1], (H, W))
+            taps = list(network.backbone.relate_views(network.encode(images.flatten(0, 1)), B, tokens, REFERENCE))
+        head = network.head
+        pyramid = head.reassemble.pyramid(
+            [head.project(stage, tap.patches, (H, W)).flatten(0, 1) for stage, tap in enumerate(taps)]
+        )
+        growth, grid = (2, (H, W)) if fine else (1, (4 * H // PATCH_SIZE, 4 * W // PATCH_SIZE))
+        depth, depth_confidence = head.depth_output(head.depth_fusion(pyramid, growth), grid)
+        ray, ray_confidence = head.ray_output(head.ray_fusion(pyramid, growth), W / H)
+        depth, depth_confidence, ray, ray_confidence = (
+            field.float().unflatten(0, (B, V)) for field in (depth, depth_confidence, ray, ray_confidence)
+        )
+        with torch.autocast(images.device.type, enabled=False):
+            camera = network.camera_decoder(taps[-1].camera_tokens.float())
+        matches = tuple(self._matches(seen[block], V) for block in self.matched_blocks)
+        return Predicted(depth, depth_confidence, ray, ray_confidence, camera, matches)
+
+    def terms(self, windows: Windows, knows_cameras: bool, fine: bool, weights: LossWeights) -> dict[str, Tensor]:
+        """Terms of the loss; see `losses.losses`. Windows are in their gauge."""
+        known = (invert_rigid(windows.world_from_camera), windows.intrinsics) if knows_cameras else None
+        with torch.autocast(windows.images.device.type, torch.bfloat16):
+            predicted = self(windows.images, known, fine)
+        return losses(predicted, windows, weights)
+
+    def _matches(self, seen: dict[str, Tensor], views: int) -> BlockMatches:
+        """From (B, heads, V*T, d) queries and keys and (B, V*T, D) tokens; the first of each T is no patch."""
+        query, key = (seen[name][:, 0].float().unflatten(1, (views, -1))[:, :, 1:] for name in ("query", "key"))
+        tokens = seen["tokens"].unflatten(1, (views, -1))[:, :, 1:]
+        return BlockMatches(query, key, self.flow_probe(tokens).float())
+
+    @contextmanager
+    def _read(self, network: Da3Network) -> Iterator[dict[int, dict[str, Tensor]]]:
+        seen: dict[int, dict[str, Tensor]] = {block: {} for block in self.matched_blocks}
+
+        def note(into: dict[str, Tensor], name: str) -> Any:
+            return lambda _module, _inputs, output: into.__setitem__(name, output)
+
+        handles = []
+        for number, into in seen.items():
+            block: Any = network.backbone.blocks[number]
+            handles += [
+                block.attention.q_norm.register_forward_hook(note(into, "query")),
+                block.attention.k_norm.register_forward_hook(note(into, "key")),
+                block.register_forward_hook(note(into, "tokens")),
+            ]
+        try:
+            yield seen
+        finally:
+            for handle in handles:
+                handle.remove()

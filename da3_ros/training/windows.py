@@ -1,0 +1,155 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Windows to train on, drawn from rendered rooms: which room, which views, cropped, mirrored and coloured.
+
+Everything a step sees is a function of the seed, the step and the window's number in it: a training that was
+interrupted goes on as if it had not been, and processes that share a step need not talk about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from da3_ros.training.config import Stage, TrainingConfig
+from da3_ros.training.shards import ShardReader, ShardRoom
+from da3_ros.training.targets import Windows
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as in `inference.preprocess`
+GAIN, OFFSET, NOISE = 0.25, 0.06, 0.02  # of images from 0 to 1, at full strength of colour
+MOST_OVERLAP = 1.05  # nothing shares so much; views are drawn in proportion to what is missing to it
+MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0]).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """What all windows of one step have in common.
+
+    Attributes:
+        size: (H, W) of the images.
+        views: V.
+        windows: B, over all processes.
+        knows_cameras: the network is given the cameras.
+    """
+
+    size: tuple[int, int]
+    views: int
+    windows: int
+    knows_cameras: bool
+
+
+def plan_step(config: TrainingConfig, stage: Stage, step: int) -> StepPlan:
+    """Draw what a step is about; `step` counts over all stages."""
+    rng = np.random.default_rng((config.seed, step))
+    size = stage.sizes[int(rng.integers(len(stage.sizes)))]
+    views = stage.views[int(rng.integers(len(stage.views)))]
+    knows_cameras = bool(rng.uniform() < stage.known_cameras) and views > 1
+    return StepPlan(size, views, stage.views_per_step // views, knows_cameras)
+
+
+def draw_windows(
+    rooms: ShardReader, config: TrainingConfig, stage: Stage, step: int, numbers: Sequence[int]
+) -> Windows:
+    """Some of the windows of a step.
+
+    Args:
+        rooms: to draw from.
+        config: the seed, and how much views overlap.
+        stage: of the step.
+        step: counted over all stages.
+        numbers: of the windows, below `plan_step(...).windows`.
+    """
+    plan = plan_step(config, stage, step)
+    drawn = []
+    for number in numbers:
+        rng = np.random.default_rng((config.seed, step, number))
+        room = rooms.room(int(rng.integers(len(rooms))))
+        views = choose_views(room.overlap, plan.views, config.overlap, rng)
+        drawn.append(_window(room, views, plan.size, stage, rng))
+    return Windows(*(torch.stack(parts) for parts in zip(*drawn, strict=True)))
+
+
+def choose_views(overlap: npt.NDArray[np.float32], count: int, least: float, rng: np.random.Generator) -> list[int]:
+    """Views of one window, in random order: each shares enough with one before it, where there is any that does.
+
+    Args:
+        overlap: (N, N) share of view i's pixels that view j sees.
+        count: of views, at most N.
+        least: overlap, both ways.
+        rng: for what is left to chance.
+    """
+    mutual = np.minimum(overlap, overlap.T)
+    chosen = [int(rng.integers(len(mutual)))]
+    while len(chosen) < count:
+        shared = mutual[chosen].max(axis=0)
+        shared[chosen] = -1
+        enough = np.flatnonzero(shared >= least)
+        if len(enough):
+            strange = MOST_OVERLAP - shared[enough]  # views that differ teach more
+            chosen.append(int(rng.choice(enough, p=strange / strange.sum())))
+        else:
+            chosen.append(int(shared.argmax()))
+    return chosen
+
+
+def normalised(images: Tensor) -> Tensor:
+    """(..., 3, H, W) images from 0 to 1, as the network wants them."""
+    return (images - images.new_tensor(MEAN)[:, None, None]) / images.new_tensor(STD)[:, None, None]
+
+
+def _window(
+    room: ShardRoom, views: Sequence[int], size: tuple[int, int], stage: Stage, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Fields of `Windows` for one window."""
+    top, left, height, width = _crop(room.camera.size, size, stage.zoom, rng)
+    rows, columns = slice(top, top + height), slice(left, left + width)
+    images = torch.from_numpy(room.images[views, rows, columns]).permute(0, 3, 1, 2).float() / 255
+    images = functional.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)
+    depth = torch.from_numpy(_nearest(room.depth[views, rows, columns], size).astype(np.float32))
+    poses = room.world_from_camera[views]
+    if rng.uniform() < 0.5:  # a mirrored room is a room
+        images, depth, poses = images.flip(-1), depth.flip(-1), (MIRROR @ poses @ MIRROR).astype(np.float32)
+    focal = (room.camera.fx_px * size[1] / width, room.camera.fy_px * size[0] / height)
+    K = np.array([[focal[0], 0, size[1] / 2], [0, focal[1], size[0] / 2], [0, 0, 1]], np.float32)
+    intrinsics = torch.from_numpy(np.repeat(K[None], len(views), axis=0))
+    return normalised(_coloured(images, stage.colour, rng)), depth, torch.from_numpy(poses), intrinsics
+
+
+def _crop(
+    source: tuple[int, int], size: tuple[int, int], zoom: float, rng: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """Top, left, height and width of a crop around the middle, of the shape of `size`."""
+    H, W = source
+    share = float(rng.uniform(zoom, 1.0)) * min(H / size[0], W / size[1])
+    # Even margins keep the principal point in the middle.
+    height, width = (side - 2 * round((side - share * wanted) / 2) for side, wanted in zip(source, size, strict=True))
+    return (H - height) // 2, (W - width) // 2, height, width
+
+
+def _nearest(depth: npt.NDArray[np.float16], size: tuple[int, int]) -> npt.NDArray[np.float16]:
+    """(V, H, W) depth at the pixels under the centres of a coarser grid: depths of two surfaces have no mean."""
+    rows, columns = (
+        ((np.arange(wanted) + 0.5) * side / wanted).astype(np.intp)
+        for side, wanted in zip(depth.shape[1:], size, strict=True)
+    )
+    return depth[:, rows[:, None], columns]
+
+
+def _coloured(images: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
+    """Other colours for a window, another exposure for each view, and noise; (V, 3, H, W) from 0 to 1."""
+    if not strength:
+        return images
+    if rng.uniform() < 0.5 * strength:
+        images = images[:, torch.from_numpy(rng.permutation(3))]
+    shape = (len(images), 1, 1, 1)
+    gain = torch.from_numpy(np.exp(rng.normal(0, GAIN * strength, shape)).astype(np.float32))
+    offset = torch.from_numpy(rng.normal(0, OFFSET * strength, shape).astype(np.float32))
+    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    noise = torch.randn(images.shape, generator=generator) * float(rng.uniform(0, NOISE * strength))
+    return (images * gain + offset + noise).clamp(0, 1)

@@ -1,0 +1,97 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from da3_ros.cli.main import main
+from da3_ros.model.build import build_network
+from da3_ros.model.checkpoint import load_weights
+from da3_ros.training.config import config_from
+from test.model.tiny import TINY, TINY_MONOCULAR
+from test.training.rooms import SIZE, write_rooms
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    write_rooms(tmp_path / "rooms")
+    return write_config(tmp_path, steps=40)
+
+
+def write_config(folder: Path, steps: int, **others: object) -> list[str]:
+    tiny = {name: list(value) if isinstance(value, tuple) else value for name, value in TINY.items()}
+    stage = {"steps": steps, "sizes": [list(SIZE)], "views_per_step": 6, "warm_up": 2}
+    content = {"model": "da3-small", "overrides": tiny, "rooms": 3, "validate_every": 0, "stages": [stage], **others}
+    (folder / "config.yaml").write_text(yaml.safe_dump(content))
+    options = ["--out", str(folder / "out"), "--rooms", str(folder / "rooms"), "--no-render"]
+    return ["train", str(folder / "config.yaml"), *options]
+
+
+def test_training_writes_state_log_curves_and_a_checkpoint_that_loads(command: list[str], tmp_path: Path) -> None:
+    assert main(command) == 0
+
+    out = tmp_path / "out"
+    entries = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in entries] == [20, 40]
+    assert (out / "curves.png").stat().st_size > 10_000
+    network = build_network("da3-small", **TINY)
+    load_weights(network, out / "model.safetensors")
+
+
+def test_training_goes_on_where_it_was_stopped(command: list[str], tmp_path: Path) -> None:
+    assert main(write_config(tmp_path, steps=20)) == 0
+    assert main(write_config(tmp_path, steps=40)) == 0
+    halves = (tmp_path / "out" / "state.safetensors").read_bytes()
+    for file in (tmp_path / "out").iterdir():
+        file.unlink()
+
+    assert main(command) == 0
+    assert (tmp_path / "out" / "state.safetensors").read_bytes() == halves
+
+
+def test_teacher_is_trained_and_then_labels_for_a_student(command: list[str], tmp_path: Path) -> None:
+    tiny = {name: list(value) if isinstance(value, tuple) else value for name, value in TINY_MONOCULAR.items()}
+    assert main(write_config(tmp_path, steps=3, model="da3mono-large", overrides=tiny)) == 0
+    teacher = (tmp_path / "out").rename(tmp_path / "teacher") / "state.safetensors"
+
+    told = {"teacher": str(teacher), "teacher_overrides": tiny, "known_share": 0.3}
+    assert main(write_config(tmp_path, steps=2, **told)) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("model: da3-nano", "stages: a list is needed"),
+        ("- 1", "a mapping is needed"),
+        ("model: [", "while parsing"),
+    ],
+)
+def test_bad_config_is_one_sentence(
+    content: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.yaml").write_text(content)
+
+    assert main(["train", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "out")]) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_folder_without_rooms_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(write_config(tmp_path, steps=2)) == 1
+    assert "there are no shards in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config" / "training").glob("*.yaml")), ids=lambda path: path.stem)
+def test_configs_that_ship_are_whole(path: Path) -> None:
+    content = yaml.safe_load(path.read_text())
+    assert content.pop("rooms") > 0
+
+    config = config_from(content)
+
+    network = build_network(config.model, **config.overrides)
+    assert network.config.name == config.model

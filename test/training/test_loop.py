@@ -1,0 +1,124 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from da3_ros.model.build import build_network
+from da3_ros.model.checkpoint import load_weights
+from da3_ros.training.config import TrainingConfig, config_from
+from da3_ros.training.export import export_weights
+from da3_ros.training.loop import StepReport, begin, train
+from da3_ros.training.shards import ShardReader
+from da3_ros.training.state import TrainingState
+from test.model.tiny import TINY_NESTED
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def steps(state: TrainingState, config: TrainingConfig, rooms: ShardReader, until: int) -> list[StepReport]:
+    return list(train(state, config, rooms, CPU, until=until))
+
+
+def all_tensors(state: TrainingState) -> dict[str, Tensor]:
+    names = {parameter: name for name, parameter in state.module.named_parameters()}
+    moments = {
+        f"{names[parameter]}.{kind}": value  # type: ignore[index]
+        for parameter, kept in state.optimiser.state.items()
+        for kind, value in kept.items()
+    }
+    return {**state.module.state_dict(), **{f"average {name}": v for name, v in state.average.items()}, **moments}
+
+
+def assert_equal(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
+    assert ours.keys() == theirs.keys()
+    assert not [name for name in ours if not torch.equal(ours[name], theirs[name])]
+
+
+def test_loss_falls(tiny_config: TrainingConfig, rooms: ShardReader) -> None:
+    reports = steps(begin(tiny_config, CPU), tiny_config, rooms, 40)
+
+    first, last = (np.mean([report.terms["total"] for report in part]) for part in (reports[:5], reports[-5:]))
+    assert last < 0.6 * first
+    assert [report.step for report in reports] == list(range(1, 41))
+
+
+def test_training_that_was_stopped_and_resumed_is_the_same_to_the_bit(
+    tiny_config: TrainingConfig, rooms: ShardReader, tmp_path: Path
+) -> None:
+    through = begin(tiny_config, CPU)
+    steps(through, tiny_config, rooms, 8)
+    stopped = begin(tiny_config, CPU)
+    steps(stopped, tiny_config, rooms, 3)
+    stopped.save(tmp_path / "state.safetensors")
+
+    resumed = begin(replace(tiny_config, seed=tiny_config.seed), CPU)
+    resumed.load(tmp_path / "state.safetensors")
+    steps(resumed, tiny_config, rooms, 8)
+
+    assert resumed.step == through.step == 8
+    assert_equal(all_tensors(resumed), all_tensors(through))
+
+
+def test_state_of_another_network_is_refused(tiny_config: TrainingConfig, tmp_path: Path) -> None:
+    begin(tiny_config, CPU).save(tmp_path / "state.safetensors")
+    wider = replace(tiny_config, overrides={**tiny_config.overrides, "head_features": 16})
+
+    with pytest.raises(ValueError, match=r"is of another network: network\.head"):
+        begin(wider, CPU).load(tmp_path / "state.safetensors")
+
+
+def test_file_that_is_no_state_is_refused(tiny_config: TrainingConfig, tmp_path: Path) -> None:
+    (tmp_path / "state.safetensors").write_bytes(b"no")
+
+    with pytest.raises(ValueError, match="is no state of a training"):
+        begin(tiny_config, CPU).load(tmp_path / "state.safetensors")
+
+
+def test_exported_weights_load_strictly_and_hold_no_probe(
+    tiny_config: TrainingConfig, rooms: ShardReader, tmp_path: Path
+) -> None:
+    state = begin(tiny_config, CPU)
+    steps(state, tiny_config, rooms, 2)
+
+    export_weights(tiny_config, state.averaged(), tmp_path / "model.safetensors", state.step)
+
+    network = build_network(tiny_config.model, **tiny_config.overrides)
+    load_weights(network, tmp_path / "model.safetensors")
+    for name, value in network.named_parameters():
+        assert torch.equal(value, state.average[f"network.{name}"].half().float()), name
+
+
+def test_nested_model_is_refused(tiny_config: TrainingConfig) -> None:
+    with pytest.raises(ValueError, match="two networks in one"):
+        begin(replace(tiny_config, model="da3nested-giant-large", overrides=TINY_NESTED), CPU)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ({"model": "da3-nano"}, "stages: a list is needed"),
+        ({"model": "da3-nano", "stages": []}, "at least one stage"),
+        ({"model": "da3-nano", "stages": [{"step": 3}]}, r"stages\[0\]: step is unknown; there are steps"),
+        ({"model": "da3-nano", "stages": [{"steps": 3, "sizes": [[13, 28]]}]}, r"stages\[0\]: sizes must be multiples"),
+        (
+            {"model": "da3-nano", "stages": [{"steps": 3, "sizes": [[28, 28]], "weights": {"dept": 1}}]},
+            "dept is unknown",
+        ),
+    ],
+)
+def test_config_says_where_it_is_wrong(content: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        config_from(content)

@@ -1,0 +1,112 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+import torch
+
+from da3_ros.training.config import LossWeights, Stage, TrainingConfig
+from da3_ros.training.losses import confident, direction_error, gradient_error, losses, match_error
+from da3_ros.training.predicted import BlockMatches, Predicted
+from da3_ros.training.shards import ShardReader
+from da3_ros.training.targets import Windows, cameras, in_gauge, matches, ray_map
+from da3_ros.training.windows import draw_windows
+from test.training.rooms import SIZE
+
+STAGE = Stage(steps=1, sizes=(SIZE,), views=(2,), views_per_step=4, colour=0.0)
+ALL = LossWeights(direction=1.0)
+PATCHES = SIZE[0] // 14 * (SIZE[1] // 14)
+
+
+@pytest.fixture
+def windows(rooms: ShardReader) -> Windows:
+    return in_gauge(draw_windows(rooms, TrainingConfig("da3-nano", (STAGE,)), STAGE, 0, [0, 1]))
+
+
+def perfect(windows: Windows) -> Predicted:
+    """The truth, said with no confidence; matches by one-hot features."""
+    found = matches(windows)
+    key = 100 * torch.eye(2 * PATCHES).view(2, PATCHES, -1).expand(2, -1, -1, -1)
+    query = torch.zeros(2, 2, PATCHES, 2 * PATCHES)
+    for view in range(2):
+        patch = found.patch[:, view, 1 - view].clamp(min=0)
+        query[:, view] = 100 * torch.nn.functional.one_hot(patch + (1 - view) * PATCHES, 2 * PATCHES)
+    block = BlockMatches(query, key, found.place.nan_to_num())
+    depth, ray = windows.depth.clone(), ray_map(windows, SIZE)
+    ones = torch.ones_like(depth)
+    return Predicted(depth, ones, ray, ones, cameras(windows), (block,))
+
+
+def test_truth_has_no_loss(windows: Windows) -> None:
+    terms = losses(perfect(windows), windows, ALL)
+
+    assert set(terms) == {*(field.name for field in fields(LossWeights)), "total"} - {"normal"}  # a teacher's
+    assert all(abs(float(term)) < 1e-4 for term in terms.values()), terms
+
+
+def test_terms_of_weight_zero_are_left_out(windows: Windows) -> None:
+    terms = losses(perfect(windows), windows, replace(ALL, match=0.0, camera=0.0))
+
+    assert "match" not in terms
+    assert "camera" not in terms
+    assert "flow" in terms
+
+
+def test_unknown_depth_changes_nothing_and_spoils_no_gradient(windows: Windows) -> None:
+    depth = windows.depth.clone()
+    depth[:, :, 10:20, 10:20] = torch.nan
+    predicted = perfect(windows)
+    guess = predicted.depth.clone()
+    guess[:, :, 10:20, 10:20] = 9.0
+    guess.requires_grad_()
+
+    terms = losses(replace(predicted, depth=guess), replace(windows, depth=depth), replace(ALL, match=0.0, flow=0.0))
+    terms["total"].backward()
+
+    assert float(terms["depth"].detach()) < 1e-5
+    assert guess.grad is not None
+    assert guess.grad.isfinite().all()
+    assert (guess.grad[:, :, 11:19, 11:19] == 0).all()
+
+
+def test_sure_errors_cost_more_and_sureness_is_rewarded() -> None:
+    error, known = torch.tensor([0.5]), torch.tensor([True])
+
+    assert float(confident(error, torch.tensor([2.0]), known)) == pytest.approx(0.5 * 2 - 0.2 * 0.6931, abs=1e-4)
+
+
+def test_gradient_error_sees_slopes_alone() -> None:
+    flat = torch.full((1, 1, 8, 8), 3.0)
+    ramp = torch.arange(8.0).expand(1, 1, 8, 8)
+    known = torch.ones(1, 1, 8, 8, dtype=torch.bool)
+
+    assert float(gradient_error(flat, known)) == 0
+    assert float(gradient_error(ramp, known)) == pytest.approx((1 + 2) / 2)  # slope 1, and 2 at half size
+
+
+def test_direction_error_leaves_out_views_that_stand_where_the_first_does() -> None:
+    true = torch.tensor([[[0.0, 0, 0], [1.0, 0, 0], [0.0, 0.001, 0]]])
+    guess = torch.tensor([[[0.0, 0, 0], [0.0, 1.0, 0], [1.0, 0, 0]]])
+
+    assert float(direction_error(guess, true)) == pytest.approx(1.0)
+    assert float(direction_error(true, true)) == pytest.approx(0.0)
+
+
+def test_match_error_is_cross_entropy_of_known_matches() -> None:
+    generator = torch.Generator().manual_seed(0)
+    query, key = (torch.randn(1, 2, 5, 4, generator=generator) for _ in range(2))
+    patch = torch.full((1, 2, 2, 5), -1)
+    patch[0, 0, 1, 2] = 3
+
+    scores = query[0, 0, 2] @ torch.cat((key[0, 1], key[0, 0])).T / 2
+    assert float(match_error(query, key, patch)) == pytest.approx(-float(scores.log_softmax(-1)[3]), rel=1e-5)
+
+
+def test_nothing_known_is_no_loss(windows: Windows) -> None:
+    blank = replace(windows, depth=torch.full_like(windows.depth, torch.nan))
+
+    terms = losses(perfect(windows), blank, ALL)
+
+    assert all(term.isfinite() for term in terms.values())

@@ -1,0 +1,88 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from da3_ros.inference import estimator
+from da3_ros.training.config import Stage, TrainingConfig
+from da3_ros.training.shards import ShardReader
+from da3_ros.training.windows import choose_views, draw_windows, normalised, plan_step
+from test.closeness import assert_close
+from test.strategies import seeds
+from test.training.rooms import SIZE
+
+STAGE = Stage(steps=9, sizes=(SIZE, (28, 56), (42, 42)), views=(1, 2, 3), views_per_step=6, zoom=0.6)
+CONFIG = TrainingConfig("da3-nano", (STAGE,))
+
+
+@given(step=st.integers(0, 1000))
+def test_windows_are_a_function_of_seed_step_and_number(rooms: ShardReader, step: int) -> None:
+    plan = plan_step(CONFIG, STAGE, step)
+    everything = draw_windows(rooms, CONFIG, STAGE, step, range(plan.windows))
+    last = draw_windows(rooms, CONFIG, STAGE, step, [plan.windows - 1])
+
+    assert everything.images.shape == (plan.windows, plan.views, 3, *plan.size)
+    assert torch.equal(last.images[0], everything.images[-1])
+    assert torch.equal(last.depth[0], everything.depth[-1])
+    assert torch.equal(last.world_from_camera[0], everything.world_from_camera[-1])
+
+
+def test_another_seed_draws_other_windows(rooms: ShardReader) -> None:
+    drawn = [draw_windows(rooms, replace(CONFIG, seed=seed), STAGE, 0, [0]).intrinsics.sum() for seed in range(8)]
+
+    assert len({float(value) for value in drawn}) > 4
+
+
+@given(step=st.integers(0, 300))
+def test_crops_and_mirrors_keep_depth_and_cameras_true(rooms: ShardReader, step: int) -> None:
+    windows = draw_windows(rooms, CONFIG, STAGE, step, [0])
+    H, W = windows.size
+    K = windows.intrinsics[0, 0].double()
+    u, v = torch.meshgrid(torch.arange(W) + 0.5, torch.arange(H) + 0.5, indexing="xy")
+    x, y = (u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1]
+    depth = windows.depth[0].double()
+    poses = windows.world_from_camera[0].double()
+    across = depth * x + poses[:, 0, 3, None, None]  # all cameras look along z
+    # The wall is z = distance + slope x: a plane in every view, the same one.
+    A = torch.stack((across.flatten(), torch.ones_like(across).flatten()), dim=1)
+    slope, distance = torch.linalg.lstsq(A, depth.flatten()[:, None]).solution.flatten()
+
+    assert 0.19 < abs(float(slope)) < 0.45
+    assert 1.9 < float(distance) < 2.7
+    assert (A @ torch.stack((slope, distance)) - depth.flatten()).abs().max() < 0.03
+    assert_close(K[:2, 2], (W / 2, H / 2))
+    assert torch.isfinite(y).all()
+
+
+@given(seed=seeds, count=st.integers(1, 6))
+def test_chosen_views_share_enough_where_they_can(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    overlap = rng.uniform(0, 1, (6, 6)).astype(np.float32)
+
+    views = choose_views(overlap, count, 0.3, rng)
+
+    assert len(set(views)) == count
+    mutual = np.minimum(overlap, overlap.T)
+    for place in range(1, count):
+        before, rest = views[:place], [view for view in range(6) if view not in views[:place]]
+        best = mutual[np.ix_(before, rest)].max()
+        assert mutual[before, views[place]].max() >= min(0.3, best)
+
+
+def test_images_are_normalised_as_at_inference() -> None:
+    expected = (0.25 - np.array(estimator._IMAGENET_MEAN)) / estimator._IMAGENET_STD
+    assert_close(normalised(torch.full((1, 3, 1, 1), 0.25)).flatten(), expected)
+
+
+def test_a_stage_refuses_what_cannot_be_trained() -> None:
+    with pytest.raises(ValueError, match="multiples of 14"):
+        Stage(steps=1, sizes=((40, 56),))
+    with pytest.raises(ValueError, match="holds no window of 3 views"):
+        Stage(steps=1, sizes=(SIZE,), views=(2, 3), views_per_step=2)
