@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -35,6 +35,18 @@ class DatasetError(ValueError):
     """A data set folder is missing, incomplete or malformed."""
 
 
+class DepthSource(Protocol):
+    """A depth image that is read when asked for."""
+
+    def read(self) -> npt.NDArray[np.float32]:
+        """(H, W) float32 z along the optical axis, metres; NaN where unknown.
+
+        Raises:
+            DatasetError: when it cannot be read.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class DepthFile:
     """A 16-bit depth image on disk.
@@ -42,7 +54,7 @@ class DepthFile:
     Attributes:
         path: the PNG.
         metres_per_unit: metres of one unit.
-        invalid: the value that means unknown.
+        invalid: the value that means unknown; 0 always does.
     """
 
     path: Path
@@ -53,9 +65,9 @@ class DepthFile:
         """(H, W) float32 z along the optical axis, metres; NaN where unknown."""
         raw = cv2.imread(str(self.path), cv2.IMREAD_UNCHANGED)
         if raw is None or raw.dtype != np.uint16 or raw.ndim != 2:
-            raise DatasetError(f"{self.path} is not a 16-bit depth image")
+            raise DatasetError(f"{self.path} is not a 16-bit depth image: it must be a PNG of one channel")
         metres = raw.astype(np.float32) * np.float32(self.metres_per_unit)
-        return np.asarray(np.where(raw == self.invalid, np.nan, metres), dtype=np.float32)
+        return np.asarray(np.where((raw == self.invalid) | (raw == 0), np.nan, metres), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +80,7 @@ class DatasetFrame:
         index: which of this camera's instants it is, from 0; equal in all cameras of a rig.
         calibration: intrinsics of exactly this image.
         world_from_camera: (4, 4) float64 rigid, optical frame, metres.
-        depth_file: its true depth, or None where the set has none.
+        depth_file: its true depth on the pixels of the image, or None where the set has none.
     """
 
     image_path: Path
@@ -76,7 +88,25 @@ class DatasetFrame:
     index: int
     calibration: PinholeCamera
     world_from_camera: FloatArray
-    depth_file: DepthFile | None
+    depth_file: DepthSource | None
+
+    @property
+    def name(self) -> str:
+        """The image file's own name."""
+        return self.image_path.name
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether there is a depth file."""
+        return self.depth_file is not None
+
+    def read_depth(self) -> npt.NDArray[np.float32] | None:
+        """(H, W) float32 metres, NaN where unknown; None without a depth file.
+
+        Raises:
+            DatasetError: when the file is there, but no depth image.
+        """
+        return None if self.depth_file is None else self.depth_file.read()
 
     def read_image(self) -> Image:
         """(H, W, 3) uint8 RGB."""
@@ -84,6 +114,25 @@ class DatasetFrame:
         if bgr is None:
             raise DatasetError(f"{self.image_path} is not a readable image")
         return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def checked_pose(pose: npt.ArrayLike, what: str) -> FloatArray:
+    """A rigid (4, 4) pose that was written with few digits.
+
+    Args:
+        pose: as read.
+        what: it is of, and where it stands.
+
+    Raises:
+        DatasetError: when it is not finite or not rigid.
+    """
+    matrix = np.asarray(pose, dtype=np.float64)
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+        raise DatasetError(f"{what} is not a finite 4x4 matrix: correct it or leave the frame out")
+    turn = matrix[:3, :3]
+    if not np.allclose(turn @ turn.T, np.eye(3), atol=_RIGID_TOLERANCE) or np.linalg.det(turn) < 0:
+        raise DatasetError(f"{what} is not rigid: its first three columns must be a rotation")
+    return rigid(nearest_rotation(turn), matrix[:3, 3])
 
 
 def load_dataset(folder: Path) -> tuple[DatasetFrame, ...]:
@@ -103,6 +152,8 @@ def load_dataset(folder: Path) -> tuple[DatasetFrame, ...]:
             counts[entry["camera"]] += 1
     except OSError as error:
         raise DatasetError(f"{folder} is not a data set: {path} cannot be read") from error
+    except DatasetError as error:
+        raise DatasetError(f"{path} is malformed: {error}") from error
     except (LookupError, TypeError, ValueError) as error:
         raise DatasetError(f"{path} is malformed: {error!r}") from error
     return tuple(frames)
@@ -117,7 +168,7 @@ def dataset_truth(folder: Path) -> Callable[[ViewKey, PinholeCamera | None, Imag
     Raises:
         DatasetError: when the folder is no data set, or a frame has no depth.
     """
-    frames: dict[bytes, tuple[DatasetFrame, DepthFile]] = {}
+    frames: dict[bytes, tuple[DatasetFrame, DepthSource]] = {}
     for frame in load_dataset(folder):
         if frame.depth_file is None:
             raise DatasetError(f"{folder} has no depth image for {frame.image_path.name}: it cannot serve as truth")
@@ -155,9 +206,6 @@ def _frame(
     calibrations: Mapping[str, PinholeCamera],
     count: int,
 ) -> DatasetFrame:
-    pose = np.asarray(entry["pose_c2w"], dtype=np.float64)
-    if pose.shape != (4, 4) or not np.allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=_RIGID_TOLERANCE):
-        raise ValueError(f"pose_c2w of {entry['image']} is not a rigid 4x4 matrix")
     depth_file = None
     if "depth" in entry:
         depth_file = DepthFile(folder / entry["depth"], float(depth["scale"]), int(depth["invalid"]))
@@ -166,6 +214,6 @@ def _frame(
         camera=entry["camera"],
         index=int(entry.get("time", count)),
         calibration=calibrations[entry["camera"]],
-        world_from_camera=rigid(nearest_rotation(pose[:3, :3]), pose[:3, 3]),  # the text has few digits
+        world_from_camera=checked_pose(entry["pose_c2w"], f"pose_c2w of {entry['image']}"),
         depth_file=depth_file,
     )

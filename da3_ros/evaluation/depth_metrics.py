@@ -65,3 +65,44 @@ def median_scale(predicted: npt.ArrayLike, true: npt.ArrayLike) -> float:
     if not ratio.size:
         raise DegenerateGeometryError("no pixel has both a predicted and a true depth")
     return float(np.median(ratio))
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledDepthErrors:
+    """Errors of the views of one window, under three ways to bring the prediction to the unit of the truth.
+
+    Attributes:
+        window: after one median scale for all views: shape, and whether the views agree on one unit.
+        view: after a median scale for each view: shape alone.
+        unscaled: as predicted: means something only for a network that claims metres.
+    """
+
+    window: DepthErrors
+    view: DepthErrors
+    unscaled: DepthErrors
+
+
+def scaled_depth_errors(predicted: npt.ArrayLike, true: npt.ArrayLike) -> ScaledDepthErrors:
+    """Compare the depth of V views; all pixels of all views weigh alike.
+
+    Args:
+        predicted: (V, H, W) z along the optical axis, NaN where unknown.
+        true: (V, H, W) NaN where unknown. A view without any truth takes no part.
+
+    Raises:
+        DegenerateGeometryError: when there is no pixel where both are known.
+    """
+    ours, truth = np.asarray(predicted, dtype=np.float64), np.asarray(true, dtype=np.float64)
+    return ScaledDepthErrors(
+        window=depth_errors(median_scale(ours, truth) * ours, truth),
+        view=depth_errors(_scaled_by_view(ours, truth), truth),
+        unscaled=depth_errors(ours, truth),
+    )
+
+
+def _scaled_by_view(ours: npt.NDArray[np.float64], truth: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    scaled = ours.copy()
+    for view, (depth, target) in enumerate(zip(ours, truth, strict=True)):
+        if np.isfinite(depth * target).any():
+            scaled[view] *= median_scale(depth, target)
+    return scaled

@@ -1,0 +1,114 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of `da3_ros eval accuracy` as rows of text and as plain values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from da3_ros.evaluation.accuracy import AccuracySummary, WindowAccuracy
+    from da3_ros.evaluation.accuracy_run import EvaluatedWindow
+
+COLUMNS = (
+    "what answers", "views", "windows", "AUC@3", "AUC@5", "AUC@15", "AUC@30", "turn", "direction",
+    "AbsRel", "delta1", "RMSE", "by view", "delta1 by view", "unscaled", "F-score", "acc / comp", "ATE", "focal",
+    "time",
+)  # fmt: skip
+EXPLAINED = (
+    "AUC in %, of the worse of turn and baseline direction of every pair of views, mean over sequences; turn and "
+    "direction: medians. AbsRel, delta1, RMSE: depth after one median scale per window; by view: after one per view; "
+    "unscaled: as predicted, for networks that claim metres. F-score, accuracy and completeness: of clouds, after "
+    "alignment by the cameras. ATE: after Sim(3), from three views on. All but medians are means over windows."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All windows of one size.
+
+    Attributes:
+        views: of each window.
+        windows: what was found, in order.
+        rows: name of what answered -> sum of all its windows.
+        left_out: places where too few frames overlap for a window.
+    """
+
+    views: str
+    windows: Sequence[EvaluatedWindow]
+    rows: Mapping[str, AccuracySummary]
+    left_out: int
+
+
+def cells(name: str, views: str, row: AccuracySummary) -> list[str]:
+    """One row of the table; empty where there is nothing to say."""
+    by_window, by_view, unscaled = (row.depth[scaling] for scaling in ("window", "view", "unscaled"))
+    return [
+        name,
+        views,
+        str(row.windows),
+        *(_form(100 * row.auc[threshold], "{:.1f}") for threshold in sorted(row.auc)),
+        _form(row.rotation_median_deg, "{:.2f}°"),
+        _form(row.translation_median_deg, "{:.1f}°"),
+        _form(by_window.abs_rel, "{:.3f}"),
+        _form(by_window.delta1, "{:.1%}"),
+        _form(by_window.rmse, "{:.2f} m"),
+        _form(by_view.abs_rel, "{:.3f}"),
+        _form(by_view.delta1, "{:.1%}"),
+        _form(unscaled.abs_rel if row.is_metric else math.nan, "{:.3f}"),
+        _form(row.f_score, "{:.1%}"),
+        _form(row.accuracy_m, "{:.3f} / ") + _form(row.completeness_m, "{:.3f} m"),
+        _form(row.ate_rmse_m, "{:.3f} m"),
+        _form(row.focal_error, "{:.1%}"),
+        _form(row.seconds, "{:.2f} s"),
+    ]
+
+
+def as_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Unrounded figures, of every window too; None where there is nothing to say."""
+    return {
+        "views": evaluation.views,
+        "left_out": evaluation.left_out,
+        "rows": {name: _plain(asdict(row)) for name, row in evaluation.rows.items()},
+        "windows": [
+            {
+                "name": found.window.name,
+                "rows": {name: _plain(window_figures(row)) for name, row in found.rows.items()},
+            }
+            for found in evaluation.windows
+        ],
+    }
+
+
+def window_figures(row: WindowAccuracy) -> dict[str, Any]:
+    """One window's unrounded figures."""
+    return {
+        "rotation_deg": [] if row.poses is None else row.poses.rotation_deg,
+        "translation_deg": [] if row.poses is None else row.poses.translation_deg,
+        "depth": None if row.depth is None else asdict(row.depth),
+        "reconstruction": None if row.reconstruction is None else asdict(row.reconstruction),
+        "ate_rmse_m": row.ate_rmse_m,
+        "focal_error": row.focal_error,
+        "is_metric": row.is_metric,
+        "seconds": row.seconds,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold: NaN becomes None, arrays become lists."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(part) for part in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def _form(value: float, form: str) -> str:
+    return form.format(value) if math.isfinite(value) else ""

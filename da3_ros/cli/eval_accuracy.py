@@ -1,0 +1,228 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""`da3_ros eval accuracy`: poses, depth and reconstruction of a network against the truth, beside simple answers."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from da3_ros.cli.accuracy_table import EXPLAINED, Evaluation, as_json, cells
+from da3_ros.cli.main import CommandError
+from da3_ros.cli.network_options import AUTO, engine_name, settle_model, usual_resolution
+from da3_ros.cli.numbers import positive_float, positive_int
+
+if TYPE_CHECKING:
+    from da3_ros.evaluation.accuracy import Predict
+    from da3_ros.evaluation.accuracy_run import EvaluatedWindow
+    from da3_ros.evaluation.known_frames import KnownSequence
+    from da3_ros.evaluation.true_windows import Overlap, TrueWindow
+
+MODEL = "da3-small"
+ROOM_RESOLUTION = 168
+WINDOWS_OF_ROOM, WINDOWS_OF_SEQUENCE = 1, 12
+
+
+def add_accuracy_options(parser: argparse.ArgumentParser) -> None:
+    """What is only about accuracy."""
+    group = parser.add_argument_group("accuracy")
+    group.add_argument(
+        "--window-size", type=positive_int, nargs="+", default=[2], metavar="V",
+        help="views of a window; several are evaluated one after the other (default: 2)",
+    )  # fmt: skip
+    group.add_argument("--windows", type=positive_int, metavar="N", help="of each sequence (default: 12; of a room: 1)")
+    group.add_argument(
+        "--rooms", type=positive_int, default=200, metavar="N", help="simulated rooms, without --data (default: 200)"
+    )
+    group.add_argument(
+        "--protocol", choices=("windows", "paper"), default="windows",
+        help="paper: all frames of a scene at once, 100 at most, as the DA3 benchmark does",
+    )  # fmt: skip
+    group.add_argument(
+        "--intrinsics", type=_intrinsics, metavar="FX,FY,CX,CY", help="of TUM RGB-D and 7-Scenes, instead of theirs"
+    )
+    group.add_argument(
+        "--threshold", type=positive_float, metavar="M", help="of the F-score (default: 0.05 m; ETH3D: 0.25 m)"
+    )
+    group.add_argument("--html", type=Path, metavar="FILE", help="write a page with table, pictures and curves")
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyFigures:
+    """What was found.
+
+    Attributes:
+        rows: of the table.
+        sentences: what they are about.
+        content: the same figures for a file.
+    """
+
+    rows: Sequence[Sequence[str]]
+    sentences: Sequence[str]
+    content: Mapping[str, Any]
+
+
+def accuracy_figures(arguments: argparse.Namespace) -> AccuracyFigures:
+    """Evaluate all windows, and write the page if one is wanted."""
+    from da3_ros.evaluation.datasets import DatasetError
+    from da3_ros.inference.engine import EngineError
+
+    is_paper = arguments.protocol == "paper"
+    arguments.model = arguments.model or (AUTO if arguments.weights and not is_paper else MODEL)
+    if is_paper:
+        _check_paper(arguments)
+    try:
+        if arguments.weights:
+            settle_model(arguments)
+        evaluations = _evaluations(arguments)
+    except (DatasetError, EngineError, ValueError) as error:
+        raise CommandError(str(error)) from error
+    rows = [
+        cells(name, evaluation.views, row) for evaluation in evaluations for name, row in evaluation.rows.items()
+    ]  # fmt: skip
+    sentences = _sentences(arguments, evaluations)
+    if arguments.html:
+        from da3_ros.cli.accuracy_page import write_page
+
+        write_page(arguments.html, _answering(arguments), evaluations, rows, sentences)
+    content = {
+        "model": arguments.model,
+        "weights": arguments.weights,
+        "protocol": arguments.protocol,
+        "evaluations": [as_json(evaluation) for evaluation in evaluations],
+    }
+    return AccuracyFigures(rows, sentences, content)
+
+
+def _evaluations(arguments: argparse.Namespace) -> list[Evaluation]:
+    """All windows, for each size; a size of 0 is all frames of a scene."""
+    from da3_ros.evaluation.accuracy import AccuracyRules
+    from da3_ros.evaluation.accuracy_baselines import blind_predict
+    from da3_ros.evaluation.accuracy_run import AccuracyRun
+    from da3_ros.evaluation.pose_accuracy import MIN_BASELINE_M
+
+    is_paper = arguments.protocol == "paper"
+    network = (engine_name(arguments), _network(arguments)) if arguments.weights else None
+    rules = AccuracyRules(0.0 if is_paper else MIN_BASELINE_M, arguments.threshold)
+    sizes = [0] if is_paper else list(dict.fromkeys(arguments.window_size))
+    runs = {size: AccuracyRun(blind_predict(_resolution(arguments)), network, rules) for size in sizes}
+    left_out = dict.fromkeys(sizes, 0)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as progress:
+        bar = progress.add_task("sequences", total=None if arguments.data else arguments.rooms)
+        for sequence, overlap in _sequences(arguments):
+            for size, run in runs.items():
+                windows, missed = _drawn(arguments, sequence, overlap, size)
+                left_out[size] += missed
+                for window in windows:
+                    progress.update(bar, description=window.name)
+                    run.add(window)
+            progress.advance(bar)
+    return [_summed(size, run.finish(), left_out[size]) for size, run in runs.items()]
+
+
+def _summed(size: int, found: Sequence[EvaluatedWindow], left_out: int) -> Evaluation:
+    from da3_ros.evaluation.accuracy import summarised
+
+    if not found:
+        raise CommandError(f"there is no window of {size} views that overlap: give a smaller --window-size")
+    rows = {
+        name: summarised([(one.window.sequence, one.rows[name]) for one in found if name in one.rows])
+        for name in dict.fromkeys(name for one in found for name in one.rows)
+    }
+    lengths = sorted({len(one.window.frames) for one in found})
+    views = str(lengths[0]) if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}"
+    return Evaluation(views, found, rows, left_out)
+
+
+def _drawn(
+    arguments: argparse.Namespace, sequence: KnownSequence, overlap: Overlap | None, size: int
+) -> tuple[Sequence[TrueWindow], int]:
+    """Windows of a sequence, and how many places gave none."""
+    from da3_ros.evaluation.true_windows import draw_windows, paper_window
+
+    if not size:
+        return (paper_window(sequence),), 0
+    count = arguments.windows or (WINDOWS_OF_SEQUENCE if arguments.data else WINDOWS_OF_ROOM)
+    drawn = draw_windows(sequence, size, count, overlap)
+    return drawn.windows, drawn.left_out
+
+
+def _sequences(arguments: argparse.Namespace) -> Iterator[tuple[KnownSequence, Overlap | None]]:
+    if arguments.data:
+        from da3_ros.sources.truth import open_truth
+
+        for path in arguments.data:
+            yield from ((sequence, None) for sequence in open_truth(path, arguments.intrinsics))
+        return
+    from da3_ros.evaluation.room_sequences import room_sequences
+
+    yield from room_sequences(arguments.rooms)
+
+
+def _network(arguments: argparse.Namespace) -> Predict:
+    from da3_ros.inference.loading import load_estimator
+
+    engine = load_estimator(
+        arguments.model,
+        arguments.weights,
+        device=arguments.device,
+        process_resolution=_resolution(arguments),
+        reference_view="first" if arguments.protocol == "paper" else "saddle_balanced",
+        allow_download=arguments.allow_download,
+        accept_noncommercial_license=arguments.accept_noncommercial_license,
+    )
+    return lambda images, cameras: engine.estimate(images, cameras)
+
+
+def _resolution(arguments: argparse.Namespace) -> int:
+    return int(arguments.resolution or (usual_resolution(arguments.model) if arguments.data else ROOM_RESOLUTION))
+
+
+def _check_paper(arguments: argparse.Namespace) -> None:
+    from da3_ros.model.weights import CHECKPOINT_NAME, OFFICIAL
+
+    if not arguments.data:
+        raise CommandError("--protocol paper needs --data: scenes of a benchmark, such as 7-Scenes or ETH3D")
+    if not arguments.weights or arguments.weights == "random":
+        official = [name for name, model in OFFICIAL.items() if model == arguments.model]
+        if not official:
+            raise CommandError(f"there are no official weights of {arguments.model}: --protocol paper needs some")
+        raise CommandError(
+            f"--protocol paper needs official weights: `hf download {official[-1]} {CHECKPOINT_NAME}`, "
+            f"then --model {arguments.model} --weights auto"
+        )
+
+
+def _answering(arguments: argparse.Namespace) -> str:
+    return engine_name(arguments) if arguments.weights else "no network"
+
+
+def _sentences(arguments: argparse.Namespace, evaluations: Sequence[Evaluation]) -> list[str]:
+    on = "simulated rooms" if not arguments.data else ", ".join(path.name for path in arguments.data)
+    lines = [f"On {on}, longest side {_resolution(arguments)} px. {EXPLAINED}"]
+    undirected = {one.views: max(row.undirected_pairs for row in one.rows.values()) for one in evaluations}
+    if any(undirected.values()):
+        told = ", ".join(f"{count} (windows of {views})" for views, count in undirected.items())
+        lines.append(f"Pairs of cameras at one place, which count by their turn alone: {told}.")
+    left_out = sum(one.left_out for one in evaluations)
+    if left_out:
+        lines.append(f"Places that gave no window, as too few frames near them see the same: {left_out}.")
+    if arguments.weights == "random":
+        lines.append("RANDOM weights: the network's rows prove that the path works and nothing else.")
+    if not arguments.weights:
+        lines.append("No network: give --weights for its rows.")
+    return lines
+
+
+def _intrinsics(text: str) -> tuple[float, float, float, float]:
+    """Four numbers, for argparse."""
+    numbers = tuple(float(word) for word in text.split(","))
+    if len(numbers) != 4:
+        raise argparse.ArgumentTypeError(f"'{text}' is not FX,FY,CX,CY")
+    return numbers[0], numbers[1], numbers[2], numbers[3]

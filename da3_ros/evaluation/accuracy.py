@@ -1,0 +1,265 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""How accurate a network's answers to windows are, window by window and summed up. Numpy in, numbers out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from da3_ros.evaluation.depth_metrics import DepthErrors, ScaledDepthErrors, scaled_depth_errors
+from da3_ros.evaluation.pose_accuracy import (
+    AUC_THRESHOLDS_DEG,
+    MIN_BASELINE_M,
+    RelativePoseErrors,
+    pair_motions,
+    pose_auc,
+    relative_pose_errors,
+)
+from da3_ros.evaluation.reconstruction_metrics import (
+    VOXEL_SHARE,
+    ReconstructionErrors,
+    camera_alignment,
+    lifted_points,
+    reconstruction_errors,
+    thinned,
+)
+from da3_ros.evaluation.trajectory_metrics import trajectory_errors
+from da3_ros.geometry.camera import PinholeCamera
+from da3_ros.geometry.errors import DegenerateGeometryError
+from da3_ros.geometry.prediction import Prediction
+from da3_ros.geometry.rotation import FloatArray
+
+Image = npt.NDArray[np.uint8]
+Predict = Callable[[Sequence[Image], Sequence[PinholeCamera]], Prediction]
+"""What is evaluated: V images and their true calibrations -> the answer. `Prediction.cameras` is the truth's, on its
+pixels; `Prediction.predicted_cameras` is the network's own."""
+
+INDOOR_THRESHOLD_M = 0.05
+THRESHOLD_M = {"ETH3D": 0.25}  # by kind of data set, where it is another one
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyRules:
+    """What the metrics must be told.
+
+    Attributes:
+        min_baseline_m: see `relative_pose_errors`.
+        threshold_m: of the F-score, metres; what the DA3 benchmark takes for the data set when None.
+    """
+
+    min_baseline_m: float = MIN_BASELINE_M
+    threshold_m: float | None = None
+
+    def threshold_of(self, kind: str) -> float:
+        """Metres, for a kind of data set."""
+        return self.threshold_m or THRESHOLD_M.get(kind, INDOOR_THRESHOLD_M)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowTruth:
+    """What is true of V views, on the pixels of a Prediction.
+
+    Attributes:
+        depth: (V, H, W) metres, NaN where unknown.
+        cameras: V true cameras of these pixels.
+        world_from_camera: (V, 4, 4) rigid, metres.
+    """
+
+    depth: npt.NDArray[np.float32]
+    cameras: tuple[PinholeCamera, ...]
+    world_from_camera: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowAccuracy:
+    """One window; None and NaN where there is nothing to compare.
+
+    Attributes:
+        poses: of all pairs of views.
+        depth: under three scalings.
+        reconstruction: after alignment by the cameras.
+        ate_rmse_m: of the camera centres after the Sim(3) that fits them best; from three views that are not on a line.
+        focal_error: mean over the views of |predicted / true - 1| of the focal length.
+        is_metric: whether the answer claims metres.
+        seconds: that the answer took.
+    """
+
+    poses: RelativePoseErrors | None = None
+    depth: ScaledDepthErrors | None = None
+    reconstruction: ReconstructionErrors | None = None
+    ate_rmse_m: float = float("nan")
+    focal_error: float = float("nan")
+    is_metric: bool = False
+    seconds: float = float("nan")
+
+
+def window_accuracy(
+    prediction: Prediction, truth: WindowTruth, min_baseline_m: float, threshold_m: float, seconds: float = float("nan")
+) -> WindowAccuracy:
+    """All metrics of one answer.
+
+    Args:
+        prediction: in its own gauge.
+        truth: on the same pixels.
+        min_baseline_m: see `relative_pose_errors`.
+        threshold_m: of the F-score.
+        seconds: that the answer took.
+    """
+    metres = prediction.metres_per_unit
+    is_metric = bool(np.isfinite(metres))
+    depth = depth_accuracy(prediction.depth * np.float32(metres if is_metric else 1.0), truth)
+    if not prediction.has_poses:
+        return WindowAccuracy(depth=depth, is_metric=is_metric, seconds=seconds)
+    return WindowAccuracy(
+        poses=pose_accuracy(pair_motions(prediction.window_from_camera), truth, min_baseline_m),
+        depth=depth,
+        reconstruction=_reconstruction(prediction, truth, threshold_m),
+        ate_rmse_m=_trajectory_error(prediction, truth),
+        focal_error=_focal_error(prediction),
+        is_metric=is_metric,
+        seconds=seconds,
+    )
+
+
+def depth_accuracy(depth: npt.ArrayLike, truth: WindowTruth) -> ScaledDepthErrors | None:
+    """Of (V, H, W) depth; None where no pixel has both."""
+    try:
+        return scaled_depth_errors(depth, truth.depth)
+    except DegenerateGeometryError:
+        return None
+
+
+def pose_accuracy(motions: npt.ArrayLike, truth: WindowTruth, min_baseline_m: float) -> RelativePoseErrors:
+    """Of (P, 4, 4) motions in the order of `pair_motions`."""
+    return relative_pose_errors(motions, pair_motions(truth.world_from_camera), min_baseline_m)
+
+
+def _reconstruction(prediction: Prediction, truth: WindowTruth, threshold_m: float) -> ReconstructionErrors | None:
+    """Of the points that the network's own cameras and poses make of its depth, where the truth is known."""
+    depth = np.where(np.isfinite(truth.depth), prediction.depth, np.nan)
+    voxel = VOXEL_SHARE * threshold_m
+    try:
+        alignment = camera_alignment(prediction.window_from_camera, truth.world_from_camera, depth, truth.depth)
+        ours = lifted_points(depth, prediction.predicted_cameras, prediction.window_from_camera)
+        theirs = lifted_points(truth.depth, truth.cameras, truth.world_from_camera)
+        return reconstruction_errors(
+            _cloud([alignment.apply(points) for points in ours], voxel), _cloud(theirs, voxel), threshold_m
+        )
+    except DegenerateGeometryError:
+        return None
+
+
+def _cloud(views: Sequence[FloatArray], voxel: float) -> FloatArray:
+    return thinned(np.concatenate([thinned(points, voxel) for points in views]), voxel)
+
+
+def _trajectory_error(prediction: Prediction, truth: WindowTruth) -> float:
+    try:
+        return trajectory_errors(prediction.window_from_camera, truth.world_from_camera).ate_rmse
+    except DegenerateGeometryError:
+        return float("nan")
+
+
+def _focal_error(prediction: Prediction) -> float:
+    pairs = zip(prediction.predicted_cameras, prediction.cameras, strict=True)
+    return float(np.mean([abs(ours.fx_px / true.fx_px - 1) for ours, true in pairs]))
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracySummary:
+    """Many windows; NaN where there was nothing to compare.
+
+    Attributes:
+        windows: how many.
+        pairs: of views.
+        undirected_pairs: those whose true cameras stand at one place: they count by rotation alone.
+        auc: degrees -> area below the curve, of each sequence's pairs together, mean over the sequences.
+        rotation_median_deg: of all pairs.
+        translation_median_deg: of all pairs that have a direction.
+        depth: scaling -> means over windows: `window`, `view` and `unscaled`.
+        accuracy_m: mean over windows, as all that follow.
+        completeness_m: likewise.
+        precision: likewise.
+        recall: likewise.
+        f_score: likewise.
+        ate_rmse_m: median over windows.
+        focal_error: mean over windows.
+        is_metric: whether every answer claims metres.
+        seconds: median over windows.
+    """
+
+    windows: int
+    pairs: int
+    undirected_pairs: int
+    auc: Mapping[int, float]
+    rotation_median_deg: float
+    translation_median_deg: float
+    depth: Mapping[str, DepthErrors]
+    accuracy_m: float
+    completeness_m: float
+    precision: float
+    recall: float
+    f_score: float
+    ate_rmse_m: float
+    focal_error: float
+    is_metric: bool
+    seconds: float
+
+
+def summarised(windows: Sequence[tuple[str, WindowAccuracy]]) -> AccuracySummary:
+    """Sum up windows, each with the name of its sequence."""
+    poses = [(sequence, one.poses) for sequence, one in windows if one.poses is not None]
+    clouds = [one.reconstruction for _, one in windows if one.reconstruction is not None]
+    means = {
+        name: _mean([getattr(cloud, name) for cloud in clouds])
+        for name in ("accuracy", "completeness", "precision", "recall", "f_score")
+    }
+    return AccuracySummary(
+        windows=len(windows),
+        pairs=sum(len(errors.rotation_deg) for _, errors in poses),
+        undirected_pairs=sum(errors.undirected for _, errors in poses),
+        auc={threshold: _auc_over_sequences(poses, threshold) for threshold in AUC_THRESHOLDS_DEG},
+        rotation_median_deg=_median([errors.rotation_deg for _, errors in poses]),
+        translation_median_deg=_median([errors.translation_deg for _, errors in poses]),
+        depth=_mean_depth_errors([one.depth for _, one in windows if one.depth is not None]),
+        accuracy_m=means["accuracy"],
+        completeness_m=means["completeness"],
+        precision=means["precision"],
+        recall=means["recall"],
+        f_score=means["f_score"],
+        ate_rmse_m=_median([np.array([one.ate_rmse_m]) for _, one in windows]),
+        focal_error=_mean([one.focal_error for _, one in windows]),
+        is_metric=bool(windows) and all(one.is_metric for _, one in windows),
+        seconds=_median([np.array([one.seconds]) for _, one in windows]),
+    )
+
+
+def _auc_over_sequences(poses: Sequence[tuple[str, RelativePoseErrors]], threshold_deg: int) -> float:
+    by_sequence: dict[str, list[FloatArray]] = {}
+    for sequence, errors in poses:
+        by_sequence.setdefault(sequence, []).append(errors.worst_deg)
+    return _mean([pose_auc(np.concatenate(errors), threshold_deg) for errors in by_sequence.values()])
+
+
+def _mean_depth_errors(windows: Sequence[ScaledDepthErrors]) -> dict[str, DepthErrors]:
+    return {
+        scaling: DepthErrors(
+            *(_mean([getattr(getattr(one, scaling), name) for one in windows]) for name in DepthErrors.__slots__)
+        )
+        for scaling in ScaledDepthErrors.__slots__
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def _median(values: Sequence[FloatArray]) -> float:
+    together = np.concatenate([np.empty(0), *values])
+    together = together[np.isfinite(together)]
+    return float(np.median(together)) if together.size else float("nan")

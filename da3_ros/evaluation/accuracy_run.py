@@ -1,0 +1,177 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluates windows one after the other, a network beside what needs no learning, and keeps what a report shows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from da3_ros.evaluation.accuracy import (
+    AccuracyRules,
+    Predict,
+    WindowAccuracy,
+    WindowTruth,
+    depth_accuracy,
+    pose_accuracy,
+    window_accuracy,
+)
+from da3_ros.evaluation.accuracy_baselines import GRID, MeanDepthMaps, essential_motions, on_grid, one_by_one
+from da3_ros.evaluation.depth_metrics import median_scale, scaled_depth_errors
+from da3_ros.evaluation.reconstruction_metrics import camera_alignment
+from da3_ros.evaluation.true_windows import TrueWindow
+from da3_ros.geometry.errors import DegenerateGeometryError
+from da3_ros.geometry.prediction import Prediction
+from da3_ros.geometry.rotation import FloatArray
+
+CONSTANT, MEAN_MAP, STANDING = "constant depth", "mean depth of the other sequences", "no motion"
+ONE_BY_ONE, FEATURES = "same network, one view at a time", "SIFT + essential matrix"
+_MOST_FEATURE_VIEWS = 16  # pairs grow with the square
+_PICTURED_VIEWS = 2
+_PICTURE_SIDE_PX = 240
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowPicture:
+    """The first views of a window, small.
+
+    Attributes:
+        images: (v, h, w, 3) uint8 RGB.
+        truth: (v, h, w) metres, NaN where unknown.
+        predicted: (v, h, w) metres after the window's median scale.
+    """
+
+    images: npt.NDArray[np.uint8]
+    truth: npt.NDArray[np.float32]
+    predicted: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvaluatedWindow:
+    """What was found of one window.
+
+    Attributes:
+        window: which.
+        rows: name of what answered -> how accurate it was.
+        picture: None where there is no depth to show.
+        true_centres: (V, 3) of the cameras, metres.
+        found_centres: (V, 3) those of the network, aligned to the truth; None without poses or alignment.
+    """
+
+    window: TrueWindow
+    rows: Mapping[str, WindowAccuracy]
+    picture: WindowPicture | None
+    true_centres: FloatArray
+    found_centres: FloatArray | None
+
+
+class AccuracyRun:
+    """Takes windows; remembers their truth so far as the mean map needs it.
+
+    Args:
+        blind: gives the pixels to evaluate on when there is no network.
+        network: name and function of what is evaluated; None for the other rows alone.
+        rules: of the metrics.
+    """
+
+    def __init__(self, blind: Predict, network: tuple[str, Predict] | None, rules: AccuracyRules) -> None:
+        self._blind, self._network, self._rules = blind, network, rules
+        self._maps = MeanDepthMaps()
+        self._found: list[tuple[EvaluatedWindow, npt.NDArray[np.float32]]] = []
+
+    def add(self, window: TrueWindow) -> None:
+        """Evaluate one window.
+
+        Raises:
+            DatasetError: when its images or depth cannot be used.
+            EngineError: when the network fails.
+        """
+        images, cameras = window.read_images(), window.cameras
+        predict = self._blind if self._network is None else self._network[1]
+        begin = time.perf_counter()
+        prediction = predict(images, cameras)
+        seconds = time.perf_counter() - begin
+        truth = WindowTruth(window.depth_on(prediction.cameras), prediction.cameras, window.world_from_camera)
+        rows: dict[str, WindowAccuracy] = {}
+        if self._network is not None:
+            rows |= self._network_rows(window, prediction, truth, seconds)
+            if prediction.has_poses and len(images) > 1:
+                rows[ONE_BY_ONE] = WindowAccuracy(depth=depth_accuracy(one_by_one(predict, images, cameras), truth))
+        rows |= self._unlearned_rows(prediction, truth)
+        points = on_grid(truth.depth)
+        self._maps.add(window.sequence, points)
+        self._found.append(
+            (
+                EvaluatedWindow(
+                    window,
+                    rows,
+                    None if self._network is None else _picture(prediction, truth),
+                    truth.world_from_camera[:, :3, 3],
+                    _aligned_centres(prediction, truth),
+                ),
+                points,
+            )
+        )
+
+    def finish(self) -> list[EvaluatedWindow]:
+        """All windows, in order, the mean map among their rows where there is another sequence with depth."""
+        return [self._with_mean_map(found, points) for found, points in self._found]
+
+    def _network_rows(
+        self, window: TrueWindow, prediction: Prediction, truth: WindowTruth, seconds: float
+    ) -> dict[str, WindowAccuracy]:
+        if self._network is None:
+            return {}
+        threshold_m = self._rules.threshold_of(window.kind)
+        return {self._network[0]: window_accuracy(prediction, truth, self._rules.min_baseline_m, threshold_m, seconds)}
+
+    def _unlearned_rows(self, prediction: Prediction, truth: WindowTruth) -> dict[str, WindowAccuracy]:
+        rows = {CONSTANT: WindowAccuracy(depth=depth_accuracy(np.ones_like(truth.depth), truth))}
+        V = len(truth.depth)
+        if V > 1:
+            standing = np.tile(np.eye(4), (V * (V - 1) // 2, 1, 1))
+            rows[STANDING] = WindowAccuracy(poses=pose_accuracy(standing, truth, self._rules.min_baseline_m))
+        if 1 < V <= _MOST_FEATURE_VIEWS:
+            motions = essential_motions(list(prediction.images), truth.cameras)
+            rows[FEATURES] = WindowAccuracy(poses=pose_accuracy(motions, truth, self._rules.min_baseline_m))
+        return rows
+
+    def _with_mean_map(self, found: EvaluatedWindow, points: npt.NDArray[np.float32]) -> EvaluatedWindow:
+        mean = self._maps.without(found.window.sequence)
+        if mean is None:
+            return found
+        try:
+            depth = scaled_depth_errors(np.broadcast_to(mean, (len(points), *GRID)), points)
+        except DegenerateGeometryError:
+            return found
+        return replace(found, rows={**found.rows, MEAN_MAP: WindowAccuracy(depth=depth)})
+
+
+def _picture(prediction: Prediction, truth: WindowTruth) -> WindowPicture | None:
+    try:
+        scale = median_scale(prediction.depth, truth.depth)
+    except DegenerateGeometryError:
+        return None
+    step = max(-(-max(truth.depth.shape[1:]) // _PICTURE_SIDE_PX), 1)
+    small = (slice(0, _PICTURED_VIEWS), slice(step // 2, None, step), slice(step // 2, None, step))
+    return WindowPicture(
+        prediction.images[small].copy(),
+        truth.depth[small].copy(),
+        prediction.depth[small] * np.float32(scale),
+    )
+
+
+def _aligned_centres(prediction: Prediction, truth: WindowTruth) -> FloatArray | None:
+    if not prediction.has_poses:
+        return None
+    try:
+        alignment = camera_alignment(
+            prediction.window_from_camera, truth.world_from_camera, prediction.depth, truth.depth
+        )
+    except DegenerateGeometryError:
+        return None
+    return alignment.apply(prediction.window_from_camera[:, :3, 3])

@@ -1,0 +1,196 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bags as sequences with known poses: against the folders they were made of, and in miniature with depth and tf."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from rosbags.rosbag2 import Writer
+from rosbags.typesys import Stores, get_typestore
+from scipy.spatial.transform import Rotation
+
+from da3_ros.evaluation.datasets import DatasetError
+from da3_ros.geometry.rotation import FloatArray
+from da3_ros.geometry.sim3 import rigid
+from da3_ros.sources.truth import open_truth
+from test.closeness import assert_close
+
+TYPES = get_typestore(Stores.ROS2_JAZZY)
+STEP_NS = 100_000_000
+IMAGE = np.full((24, 32, 3), 7, np.uint8)
+DEPTH_MM = np.full((24, 32), 1500, np.uint16)
+BASE_FROM_CAMERA = rigid(np.eye(3), [0.0, 0.0, 0.5])
+
+
+def made(name: str, *fields: Any) -> Any:
+    return TYPES.types[name](*fields)
+
+
+def header(stamp_ns: int, frame: str) -> Any:
+    stamp = made("builtin_interfaces/msg/Time", stamp_ns // 10**9, stamp_ns % 10**9)
+    return made("std_msgs/msg/Header", stamp, frame)
+
+
+def image(stamp_ns: int, pixels: npt.NDArray[Any], encoding: str, frame: str = "cam_optical") -> Any:
+    data = np.frombuffer(pixels.tobytes(), np.uint8)
+    about = header(stamp_ns, frame)
+    return made("sensor_msgs/msg/Image", about, *pixels.shape[:2], encoding, 0, data.size // pixels.shape[0], data)
+
+
+def compressed_depth(stamp_ns: int) -> Any:
+    data = np.frombuffer(bytes(12) + cv2.imencode(".png", DEPTH_MM)[1].tobytes(), np.uint8)
+    return made(
+        "sensor_msgs/msg/CompressedImage", header(stamp_ns, "cam_optical"), "16UC1; compressedDepth png", data
+    )  # fmt: skip
+
+
+def info(stamp_ns: int) -> Any:
+    region = made("sensor_msgs/msg/RegionOfInterest", 0, 0, 0, 0, False)
+    k = np.array([30.0, 0, 15.5, 0, 31.0, 11.5, 0, 0, 1])
+    projection = np.zeros(12)
+    about = header(stamp_ns, "cam_optical")
+    return made(
+        "sensor_msgs/msg/CameraInfo", about, 24, 32, "plumb_bob", np.zeros(5), k, np.eye(3).ravel(), projection, 0, 0,
+        region,
+    )  # fmt: skip
+
+
+def transforms(stamp_ns: int, parent: str, child: str, pose: FloatArray) -> Any:
+    x, y, z, w = Rotation.from_matrix(pose[:3, :3]).as_quat()
+    transform = made(
+        "geometry_msgs/msg/Transform",
+        made("geometry_msgs/msg/Vector3", *pose[:3, 3]),
+        made("geometry_msgs/msg/Quaternion", x, y, z, w),
+    )
+    edge = made("geometry_msgs/msg/TransformStamped", header(stamp_ns, parent), child, transform)
+    return made("tf2_msgs/msg/TFMessage", [edge])
+
+
+def base_at(seconds: float) -> FloatArray:
+    return rigid(Rotation.from_rotvec([0.0, 0.0, 0.4 * seconds]).as_matrix(), [2.0 * seconds, 1.0, 0.0])
+
+
+def write_bag(
+    folder: Path, depth: Any = None, with_info: bool = True, with_tf: bool = True, with_images: bool = True
+) -> Path:
+    """Three images at 0.05, 0.15 and 0.25 s, between transforms at 0.0, 0.1, 0.2 s: the last image has no pose."""
+    messages: list[tuple[int, str, Any]] = []
+    for number in range(3):
+        at_ns = number * STEP_NS
+        taken_ns = at_ns + STEP_NS // 2
+        if with_images:
+            messages.append((taken_ns, "/cam/image_raw", image(taken_ns, IMAGE, "rgb8")))
+        if with_info:
+            messages.append((taken_ns, "/cam/camera_info", info(taken_ns)))
+        if depth is not None:
+            messages.append((taken_ns, "/cam/depth/image", depth(taken_ns)))
+        if with_tf:
+            messages.append((at_ns, "/tf", transforms(at_ns, "map", "base_link", base_at(at_ns * 1e-9))))
+    static = transforms(0, "base_link", "cam_optical", BASE_FROM_CAMERA)
+    messages.append((0, "/tf_static", static))
+    with Writer(folder, version=9) as bag:
+        kinds = {topic: message.__msgtype__ for _, topic, message in messages}
+        connections = {topic: bag.add_connection(topic, kind, typestore=TYPES) for topic, kind in kinds.items()}
+        for at_ns, topic, message in sorted(messages, key=lambda one: one[0]):
+            bag.write(connections[topic], at_ns, TYPES.serialize_cdr(message, message.__msgtype__))
+    return folder
+
+
+def test_pose_is_found_along_the_tree_between_two_transforms(tmp_path: Path) -> None:
+    (sequence,) = open_truth(write_bag(tmp_path / "bag"))
+
+    assert (sequence.name, sequence.kind, len(sequence.frames)) == ("bag", "bag", 2)
+    assert_close(sequence.frames[1].world_from_camera, base_at(0.15) @ BASE_FROM_CAMERA)
+    assert sequence.frames[0].calibration.fy_px == 31.0
+    np.testing.assert_array_equal(sequence.frames[1].read_image(), IMAGE)
+    assert not sequence.frames[0].has_depth
+
+
+@pytest.mark.parametrize(
+    "depth",
+    [
+        lambda at_ns: image(at_ns, DEPTH_MM, "16UC1"),
+        lambda at_ns: image(at_ns, DEPTH_MM.astype(np.float32) / 1000, "32FC1"),
+        compressed_depth,
+    ],
+    ids=["16UC1", "32FC1", "compressedDepth"],
+)
+def test_depth_in_the_cameras_own_frame_belongs_to_its_images(tmp_path: Path, depth: Any) -> None:
+    frame = open_truth(write_bag(tmp_path / "bag", depth))[0].frames[0]
+
+    found = frame.read_depth()
+
+    assert found is not None
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, 1.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "depth",
+    [
+        lambda at_ns: image(at_ns, DEPTH_MM, "16UC1", "depth_optical"),
+        lambda at_ns: image(at_ns + 40_000_000, DEPTH_MM, "16UC1"),
+    ],
+    ids=["another frame", "another time"],
+)
+def test_depth_of_another_camera_or_time_is_none_of_its_images(tmp_path: Path, depth: Any) -> None:
+    assert not open_truth(write_bag(tmp_path / "bag", depth))[0].frames[0].has_depth
+
+
+def test_unknown_depth_is_nan(tmp_path: Path) -> None:
+    holes = DEPTH_MM.astype(np.float32) / 1000
+    holes[0, :3] = np.nan, 0.0, np.inf
+    (sequence,) = open_truth(write_bag(tmp_path / "bag", lambda at_ns: image(at_ns, holes, "32FC1")))
+
+    depth = sequence.frames[0].read_depth()
+
+    assert depth is not None
+    assert np.isnan(depth[0, :3]).all()
+    assert np.isfinite(depth[0, 3:]).all()
+
+
+@pytest.mark.parametrize(
+    ("missing", "sentence"),
+    [
+        ({"with_info": False}, "cam has no calibration: record /cam/camera_info"),
+        ({"with_tf": False}, "do not say where 'cam_optical' is"),
+        ({"with_images": False}, "has no colour images"),
+    ],
+)
+def test_bag_is_refused_when_something_is_missing(tmp_path: Path, missing: dict[str, bool], sentence: str) -> None:
+    with pytest.raises(DatasetError, match=sentence):
+        open_truth(write_bag(tmp_path / "bag", **missing))
+
+
+def test_what_is_no_bag_and_what_is_not_there_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "metadata.yaml").write_text("nothing: here\n")
+
+    with pytest.raises(DatasetError, match="cannot read the bag"):
+        open_truth(tmp_path)
+    with pytest.raises(DatasetError, match="is not there"):
+        open_truth(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("bag", "folder"), [("hololens_indoor_db3", "hololens_indoor"), ("livingroom1_redwood_mcap", "livingroom1_redwood")]
+)
+def test_bag_tells_the_poses_of_the_folder_it_was_made_of(shared_data: Path, bag: str, folder: str) -> None:
+    (found,), (known,) = open_truth(shared_data / "bags" / bag), open_truth(shared_data / folder)
+
+    assert len(found.frames) == len(known.frames)
+    for frame, truth in zip(found.frames, known.frames, strict=True):
+        np.testing.assert_allclose(frame.world_from_camera, truth.world_from_camera, atol=1e-3)  # few digits there
+    assert found.frames[5].read_image().shape[:2] == found.frames[5].calibration.size
+
+
+def test_rig_is_one_sequence_for_each_camera(shared_data: Path) -> None:
+    sequences = open_truth(shared_data / "bags" / "ddad_rig6_mcap")
+
+    assert [len(sequence.frames) for sequence in sequences] == [3] * 6
+    assert sequences[0].name == "ddad_rig6_mcap/camera_01"
