@@ -11,7 +11,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["da3_ros", "da3_ros.*"]),
-    package_data={"da3_ros": ["py.typed"]},
+    package_data={"da3_ros": ["py.typed", "weights/*"]},
     install_requires=[
         "torch>=2.4",
         "numpy>=1.26",
@@ -22,6 +22,7 @@ setup(
         "rosbags>=0.10",
         "matplotlib>=3.7",
         "rich>=13",
+        "scipy>=1.11",
     ],
     extras_require={
         "onnx": ["onnxruntime>=1.20", "onnxscript>=0.5"],
@@ -29,7 +30,6 @@ setup(
             "pytest",
             "pytest-timeout",
             "hypothesis",
-            "scipy",
             "ruff",
             "mypy",
             "types-PyYAML",

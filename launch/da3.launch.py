@@ -54,6 +54,8 @@ NODE_ARGUMENTS = [
         default_value="",
         choices=[
             "",
+            "auto",
+            "da3-nano",
             "da3-small",
             "da3-base",
             "da3-large",
@@ -62,13 +64,14 @@ NODE_ARGUMENTS = [
             "da3metric-large",
             "da3nested-giant-large",
         ],
-        description="Architecture of the network. Empty: as in params_file.",
+        description="Architecture of the network; auto takes the one that weights are for, and with weights auto the "
+        "embedded da3-nano (synthetic rooms, not for robots). Empty: as in params_file.",
     ),
     DeclareLaunchArgument(
         "weights",
         default_value="",
-        description="auto (the official weights of the model), a safetensors or exported .onnx file, a Hugging Face "
-        "id, or random (tests only). Empty: as in params_file.",
+        description="auto (the official weights of the model; the embedded ones of da3-nano), a safetensors or "
+        "exported .onnx file, a Hugging Face id, or random (tests only). Empty: as in params_file.",
     ),
     DeclareLaunchArgument(
         "allow_download",

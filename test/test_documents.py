@@ -190,7 +190,8 @@ def test_tree_in_architecture_is_the_tree() -> None:
     top = set(re.findall(r"^(\w+)/", tree[1], re.MULTILINE))
     files = set(re.findall(r"^(\S+\.\w+|Makefile|LICENSE)", tree[1], re.MULTILINE))
 
-    assert layers == {folder.name for folder in (ROOT / "da3_ros").iterdir() if (folder / "__init__.py").is_file()}
+    folders = {folder.name for folder in (ROOT / "da3_ros").iterdir() if (folder / "__init__.py").is_file()}
+    assert layers == {*folders, "weights"}
     assert top == {"msg", "config", "launch", "docs", "resource", "underlay", "da3_ros", "test"}
     assert all((ROOT / name).exists() for name in top | files)
 

@@ -22,7 +22,8 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "streaming": ({"geometry"}, {"numpy"}),
     "inference": ({"model", "geometry"}, {"torch", "numpy", "cv2", "onnxruntime"}),
     "simulation": ({"geometry"}, {"torch", "numpy"}),
-    "evaluation": ({"geometry", "streaming", "simulation", "inference"}, {"torch", "numpy", "cv2"}),
+    "training": ({"geometry", "model", "simulation"}, {"torch", "numpy", "safetensors"}),
+    "evaluation": ({"geometry", "streaming", "simulation", "inference"}, {"torch", "numpy", "cv2", "scipy"}),
     "ros": ({"geometry", "streaming"}, {"numpy", "cv2", *ROS}),
     "sources": ({"geometry", "streaming", "ros", "simulation", "evaluation"}, {"numpy", "cv2", "yaml", "rosbags"}),
 }

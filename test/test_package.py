@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 import da3_ros
+from da3_ros.model.weights import EMBEDDED, EMBEDDED_FOLDER, EMBEDDED_MEANING
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "da3_ros"
+MOST_WEIGHT_BYTES = 12_000_000
 INSTALL = ROOT / "install"
 EXECUTABLES = {
     "da3_ros": "da3_ros/__main__.py",
@@ -68,12 +71,39 @@ def test_environment_installs_what_setup_requires() -> None:
     assert names([*required, *extras["test"]]) <= pinned
 
 
+def test_every_data_file_of_the_package_is_installed_by_setup_too() -> None:
+    package_data = setup_argument("package_data")
+    assert isinstance(package_data, dict)
+    listed = {file for pattern in package_data["da3_ros"] for file in PACKAGE.glob(pattern)}
+    folders = [folder for folder in PACKAGE.iterdir() if folder.is_dir() and folder.name != "__pycache__"]
+    data = {file for folder in folders for file in folder.iterdir() if file.is_file() and file.suffix != ".py"}
+
+    assert "weights/*" in package_data["da3_ros"]
+    assert data <= listed
+
+
+def test_embedded_weights_are_small_and_come_with_their_card() -> None:
+    if not EMBEDDED_FOLDER.is_dir():
+        pytest.skip(f"NOT RUN: {EMBEDDED_FOLDER} is missing")
+    card = (EMBEDDED_FOLDER / "README.md").read_text().lower()
+
+    assert all((EMBEDDED_FOLDER / name).stat().st_size <= MOST_WEIGHT_BYTES for name in EMBEDDED.values())
+    assert all(words in card.splitlines()[0] for words in EMBEDDED_MEANING.split("; "))
+
+
 @pytest.mark.parametrize("executable", sorted(EXECUTABLES))
 def test_installed_executable_is_todays_source(installed: Path, executable: str) -> None:
     file = installed / "lib" / "da3_ros" / executable
 
     assert os.access(file, os.X_OK)
     assert file.read_text() == (ROOT / EXECUTABLES[executable]).read_text()
+
+
+def test_installed_python_finds_the_embedded_weights(installed: Path) -> None:
+    (package,) = installed.glob("lib/python3.*/site-packages/da3_ros")
+    ours = {file.name: file.read_bytes() for file in EMBEDDED_FOLDER.glob("*")}
+
+    assert {file.name: file.read_bytes() for file in (package / "weights").glob("*")} == ours
 
 
 @pytest.mark.parametrize("folder", ["launch", "config"])

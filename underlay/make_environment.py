@@ -154,7 +154,8 @@ def mend_cmake_paths() -> None:
 
 def built_files() -> list[Path]:
     """What the build reads. Of our Python files only the executables: the others are linked to the source tree."""
-    folders = [UNDERLAY / name for name in PACKAGES] + [ROOT / name for name in ("msg", "launch", "config")]
+    folders = [UNDERLAY / name for name in PACKAGES]
+    folders += [ROOT / name for name in ("msg", "launch", "config", "da3_ros/weights")]
     executables = [ROOT / "da3_ros" / name for name in EXECUTABLES]
     files = [ROOT / "CMakeLists.txt", ROOT / "package.xml", *executables]
     files += [file for folder in folders for file in folder.rglob("*")]

@@ -14,10 +14,10 @@ import numpy as np
 
 from da3_ros.cli.bench_nodes import SIZE, RunningNodes, running_nodes
 from da3_ros.cli.bench_table import BenchResult, BenchTable, Cell, Column
-from da3_ros.cli.demo import ORACLE, ORACLE_NAME
+from da3_ros.cli.demo_plan import ORACLE, ORACLE_NAME
 from da3_ros.cli.interleaved import bench_progress
 from da3_ros.cli.main import CommandError
-from da3_ros.cli.network_options import engine_name
+from da3_ros.cli.network_options import engine_name, settle_model
 from da3_ros.sources.source import SourceError, open_source
 
 STAGE_NAMES = {"queue": "waiting for the engine", "publish": "publishing"}
@@ -94,6 +94,10 @@ def _plan(arguments: argparse.Namespace) -> _Plan:
         cameras = ("front", "left", "right")
         source = {"source": "simulation", "rate_hz": arguments.rate, "static_tf": False}
         return _Plan(cameras, {**node, **ORACLE, "cameras": list(cameras)}, source, ORACLE_NAME, f"3 cameras {rate}")
+    try:
+        settle_model(arguments)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
     node |= {
         "model": arguments.model,
         "weights": arguments.weights,

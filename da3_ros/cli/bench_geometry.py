@@ -59,8 +59,8 @@ def _medians(rounds: int) -> dict[str, float]:
     return {
         f"aligning a window of {views} views at {size}, median": float(np.median(aligning)),
         "the same, 95th percentile": float(np.percentile(aligning, 95)),
-        f"focal length 10 % wrong, {views} views": _median_ms(focal, rounds),
-        f"one camera from rays {RAY_MAP_SIZE[0]}x{RAY_MAP_SIZE[1]}": _median_ms(cameras, rounds),
+        f"focal length 10 % wrong, {views} views": _median_ms(focal, rounds, "focal length"),
+        f"one camera from rays {RAY_MAP_SIZE[0]}x{RAY_MAP_SIZE[1]}": _median_ms(cameras, rounds, "rays"),
     }
 
 
@@ -89,10 +89,11 @@ def _alignment_ms(windows: Sequence[tuple[Window, Prediction]]) -> list[float]:
     return times
 
 
-def _median_ms(call: Callable[[], object], rounds: int) -> float:
+def _median_ms(call: Callable[[], object], rounds: int, what: str) -> float:
     times = []
-    for _ in range(3 * rounds):
-        begin_ns = time.perf_counter_ns()
-        call()
-        times.append((time.perf_counter_ns() - begin_ns) * 1e-6)
+    with bench_progress() as progress:
+        for _ in progress.track(range(3 * rounds), description=what):
+            begin_ns = time.perf_counter_ns()
+            call()
+            times.append((time.perf_counter_ns() - begin_ns) * 1e-6)
     return float(np.median(times))

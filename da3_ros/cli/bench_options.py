@@ -102,8 +102,7 @@ def _end_to_end_options(parser: argparse.ArgumentParser) -> None:
         "--engine", choices=("network", "oracle"), default="network",
         help="what answers; the oracle comes with three simulated cameras (default: network)",
     )  # fmt: skip
-    add_network_options(parser, weights_required=False)
-    parser.set_defaults(weights="random")
+    add_network_options(parser, default_weights="random")
     parser.add_argument("--input", default="", help="folder, video or rosbag2, looped, instead of made images")
     parser.add_argument(
         "--resolution", type=positive_int, default=252, metavar="PX", help="longest side seen (default: 252)"

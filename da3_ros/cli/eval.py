@@ -6,6 +6,7 @@
 answers each window in a random gauge with noise, beside two usual ways to chain windows.
 `consistency`: whether the published covariances are neither too small nor too large, over many runs.
 `rendering`: how well 3D Gaussians show new views: of a network with --weights, and of exact depth.
+`accuracy`: poses, depth and clouds of a network with --weights against the truth of --data or of simulated rooms.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from da3_ros.cli import accuracy_table
+from da3_ros.cli.eval_accuracy import accuracy_figures, add_accuracy_options
 from da3_ros.cli.eval_rendering import COLUMNS, add_rendering_options, rendering_figures
 from da3_ros.cli.main import CommandError
 from da3_ros.cli.numbers import positive_int
@@ -40,11 +43,12 @@ PRINTED_WIDTH = 250  # of a table that goes to a file
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `da3_ros eval`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("what", choices=(*SEEDS, "rendering"), help="what to prove")
+    parser.add_argument("what", choices=(*SEEDS, "rendering", "accuracy"), help="what to prove")
     parser.add_argument("--only", action="append", metavar="NAME", help="this scenario; may be given again")
     parser.add_argument(
-        "--data", action="append", default=[], type=Path, metavar="DIR",
-        help="also a recorded sequence: a folder with meta.json and depth images; may be given again",
+        "--data", action="append", default=[], type=Path, metavar="PATH",
+        help="scenarios: also a recorded sequence, a folder with meta.json and depth images; accuracy: this sequence "
+        "instead of rooms, a folder (meta.json, TUM RGB-D, 7-Scenes, ETH3D) or a rosbag2; may be given again",
     )  # fmt: skip
     parser.add_argument("--seeds", type=positive_int, metavar="N", help="runs of each (default: 3; consistency: 100)")
     parser.add_argument(
@@ -54,12 +58,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the same figures as JSON")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the trajectories that have a baseline")
     add_rendering_options(parser)
+    add_accuracy_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run, print, and write; status 1 when something does not hold."""
     if arguments.what == "rendering":
         return _show_rendering(arguments)
+    if arguments.what == "accuracy":
+        return _show_accuracy(arguments)
     seeds = arguments.seeds or SEEDS[arguments.what]
     full = arguments.full_position_noise
     if arguments.what == "consistency":
@@ -79,6 +86,19 @@ def _show_rendering(arguments: argparse.Namespace) -> int:
     console.print(figures.sentence, highlight=False)
     _write(arguments.json, figures.content)
     return 0 if figures.holds else 1
+
+
+def _show_accuracy(arguments: argparse.Namespace) -> int:
+    figures = accuracy_figures(arguments)
+    table = _table(accuracy_table.COLUMNS)
+    for row in figures.rows:
+        table.add_row(*row)
+    console = _console()
+    console.print(table)
+    for sentence in figures.sentences:
+        console.print(sentence, highlight=False)
+    _write(arguments.json, figures.content)
+    return 0
 
 
 def _with_noise(scenarios: Sequence[Scenario], full: bool) -> list[Scenario]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from da3_ros.geometry.sim3 import Sim3
 
 GAUSSIAN_MODEL = "da3-giant"
+RESOLUTION = 280
 EXACT, CONSTANT = "exact depth and colours", "one colour"
 EXACT_AT_LEAST_DB = 20.0
 COLUMNS = ("Gaussians from", "Gaussians", "PSNR", "worst view", "covered")
@@ -31,11 +32,14 @@ COLUMNS = ("Gaussians from", "Gaussians", "PSNR", "worst view", "covered")
 def add_rendering_options(parser: argparse.ArgumentParser) -> None:
     """What is only about rendering."""
     group = parser.add_argument_group("rendering")
-    add_network_options(parser, weights_required=False)
-    parser.set_defaults(model=GAUSSIAN_MODEL)
+    add_network_options(parser, default_weights="")
+    parser.set_defaults(model="")  # each proof has its own
     group.add_argument("--views", type=int, default=4, help="images the Gaussians are made from (default: 4)")
     group.add_argument("--room", type=int, default=1, metavar="SEED", help="which simulated room (default: 1)")
-    group.add_argument("--resolution", type=positive_int, default=280, help="width of all images (default: 280)")
+    group.add_argument(
+        "--resolution", type=positive_int,
+        help=f"width of all images (default: {RESOLUTION}; accuracy: what the network sees, 504, or 168 in rooms)",
+    )  # fmt: skip
     group.add_argument("--device", default="auto", help="of the network: auto, cpu, cuda or cuda:<number>")
     group.add_argument(
         "--output", type=Path, default=Path("eval_rendering_out"), help="folder for the picture (eval_rendering_out)"
@@ -67,7 +71,8 @@ def rendering_figures(arguments: argparse.Namespace) -> RenderingFigures:
 
     if arguments.views < 2:
         raise CommandError("--views must be 2 or more: the views to render lie between those that are given")
-    room = room_views(arguments.room, arguments.views, arguments.resolution)
+    arguments.model = arguments.model or GAUSSIAN_MODEL
+    room = room_views(arguments.room, arguments.views, arguments.resolution or RESOLUTION)
     made: dict[str, tuple[Gaussians, Sim3 | None]] = {EXACT: (exact_gaussians(room.given), None)}
     if arguments.weights:
         made[engine_name(arguments)] = _from_network(arguments, room)

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from da3_ros import __version__
 from da3_ros.cli.main import CommandError
-from da3_ros.cli.network_options import add_network_options
+from da3_ros.cli.network_options import add_network_options, settle_model
 from da3_ros.cli.numbers import positive_int
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     formats = parser.add_subparsers(dest="format", required=True, metavar="FORMAT")
     onnx = formats.add_parser("onnx", help="for ONNX Runtime", description=_onnx.__doc__)
     onnx.add_argument("output", type=Path, help="file to write, ending in .onnx")
-    add_network_options(onnx, weights_required=True)
+    add_network_options(onnx)
     onnx.add_argument("--views", type=positive_int, default=4, help="images per call (default: 4)")
     onnx.add_argument("--size", type=image_size, default=(280, 504), help="their HEIGHTxWIDTH (default: 280x504)")
     onnx.add_argument("--fp16", action="store_true", help="half precision in the backbone, for GPUs")
@@ -72,6 +72,7 @@ def _onnx(arguments: argparse.Namespace) -> int:
     start_s = time.monotonic()
     with Console(stderr=True).status("reading the weights") as status:
         try:
+            settle_model(arguments)
             contents = _contents(arguments)
             check_exportable(contents)
             network = build_network(contents.model)

@@ -16,7 +16,8 @@ COMMANDS = {
     "demo": "run the nodes on the simulated rig or on your own images, and report",
     "bench": "measure what it costs on this machine",
     "export": "write the network to a file for ONNX Runtime",
-    "eval": "prove trajectory, scale, covariance and rendering on scenes whose truth is known",
+    "train": "train a network on rendered rooms",
+    "eval": "measure accuracy, and prove trajectory, scale, covariance and rendering where truth is known",
 }
 
 

@@ -37,10 +37,18 @@ class Report:
         frames_sent: images that the source sent; 0 when unknown.
         elapsed_s: from the start of the nodes to the last result.
         truth: of any view, or None for real input.
+        is_paced: whether images were sent long after their stamps, as the engine got ready for them.
     """
 
     def __init__(
-        self, recorder: Recorder, engine: str, frames_sent: int, elapsed_s: float, truth: Truth | None
+        self,
+        recorder: Recorder,
+        engine: str,
+        frames_sent: int,
+        elapsed_s: float,
+        truth: Truth | None,
+        *,
+        is_paced: bool,
     ) -> None:
         self._recorder = recorder
         self._truth = truth
@@ -50,9 +58,10 @@ class Report:
             "frames_sent": frames_sent,
             "elapsed_s": round(elapsed_s, 2),
             **_counts(recorder),
-            **_latencies(recorder, since_stamp=truth is not None),
+            **_latencies(recorder, since_stamp=not is_paced),
         }
         self._true_from_odom = Sim3.identity()
+        self._depth_scale = 1.0
         self._true_poses: dict[ViewKey, ViewTruth] = {}
         if truth is not None and status is not None:
             self._score(truth)
@@ -103,13 +112,15 @@ class Report:
         depths = [self._recorder.cameras[key.camera].depths[key.stamp_ns] for key, _ in views]
         true_depths = [self._true_poses[key].depth for key, _ in views]
         predicted, true = np.concatenate([d.ravel() for d in depths]), np.concatenate([d.ravel() for d in true_depths])
-        scaled = depth_errors(predicted * median_scale(predicted, true), true)
+        self._depth_scale = median_scale(predicted, true)
+        scaled = depth_errors(predicted * self._depth_scale, true)
         of_reference = [key.camera == views[0][0].camera for key, _ in views]
         steps = np.diff(true_poses[of_reference][:, :3, 3], axis=0)
         self.summary |= {
             "depth_abs_rel": scaled.abs_rel,
             "depth_rmse_m": scaled.rmse,
             "depth_coverage": scaled.coverage,
+            "depth_scale": self._depth_scale,
             "trajectory_ate_m": errors.ate_rmse,
             "trajectory_rotation_deg": math.degrees(errors.rotation_median_rad),
             "trajectory_length_m": float(np.linalg.norm(steps, axis=1).sum()),
@@ -121,7 +132,7 @@ class Report:
         return "m, scaled to truth" if self._true_poses else "units of the first window"
 
     def _panels(self) -> list[Panel]:
-        scale = np.float32(self._true_from_odom.scale)
+        scale = np.float32(self._depth_scale)
         return [
             Panel(camera, record.image[1], record.depth[1] * scale, record.confidence[1])
             for camera, record in self._recorder.cameras.items()
@@ -172,6 +183,7 @@ _LABELS = {
     "depth_abs_rel": "depth error (mean relative, one scale)",
     "depth_rmse_m": "depth error (RMS, m)",
     "depth_coverage": "depth coverage",
+    "depth_scale": "true metres per published unit",
     "trajectory_ate_m": "trajectory error (RMS, m, one Sim(3))",
     "trajectory_rotation_deg": "rotation error (median, deg)",
     "trajectory_length_m": "path length (m)",

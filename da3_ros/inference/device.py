@@ -45,3 +45,11 @@ def resolve_cpu_threads(threads: int) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     default = torch.get_num_threads()
     return min(default, cores - 1) if cores > 2 else default
+
+
+def compile_mode(device: torch.device) -> str:
+    """How `torch.compile` should treat a network of fixed shapes; on a GPU it records CUDA graphs, never run yet.
+
+    They write to the same place again at every call: what they answer must be copied before the next one.
+    """
+    return "reduce-overhead" if device.type == "cuda" else "default"

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.prediction import FULL_EFFORT, Effort, Prediction, ViewKey
-from da3_ros.inference.device import resolve_cpu_threads
+from da3_ros.inference.device import compile_mode, resolve_cpu_threads
 from da3_ros.inference.engine import Image, OutOfMemory, check_keys
 from da3_ros.inference.feature_cache import FeatureCache, ImageIdentities
 from da3_ros.inference.network_cameras import check_known_poses, network_intrinsics_from_camera
@@ -102,10 +103,9 @@ class DepthEstimator:
         self._encode: Callable[..., Any] = network.encode
         self._relate: Callable[..., Any] = network.relate
         if compile:
-            # CUDA graphs write to the same place again at every call: not for features, which are kept.
-            mode = "reduce-overhead" if device.type == "cuda" else "default"
+            # No CUDA graphs for features: those are kept beyond the next call.
             self._encode = torch.compile(network.encode, fullgraph=True, dynamic=False)
-            self._relate = torch.compile(network.relate, fullgraph=True, dynamic=False, mode=mode)
+            self._relate = torch.compile(network.relate, fullgraph=True, dynamic=False, mode=compile_mode(device))
 
     def estimate(
         self,
@@ -241,11 +241,19 @@ def network_input(images: npt.NDArray[np.uint8], device: torch.device) -> torch.
 
 def normalised(pixels: torch.Tensor) -> torch.Tensor:
     """(V, h, w, 3) uint8 pixels as the network takes them, (1, V, 3, h, w) float32; see `network_input`."""
-    mean = torch.tensor(_IMAGENET_MEAN, device=pixels.device).view(3, 1, 1)
-    std = torch.tensor(_IMAGENET_STD, device=pixels.device).view(3, 1, 1)
+    factor, shift = _normalisation(pixels.device)
     pixels = pixels.permute(0, 3, 1, 2)  # (V, h, w, 3) -> (V, 3, h, w)
     tensor = torch.empty(pixels.shape, dtype=torch.float32, device=pixels.device).copy_(pixels)
-    return tensor.mul_(1 / (255 * std)).sub_(mean / std)[None]
+    return tensor.mul_(factor).sub_(shift)[None]
+
+
+@lru_cache(maxsize=4)
+def _normalisation(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Factor and shift of every channel, (3, 1, 1) each; to send them anew each time would wait for a GPU."""
+    with torch.inference_mode(False):  # cached: made while predicting, it must also serve where gradients flow
+        mean = torch.tensor(_IMAGENET_MEAN, device=device).view(3, 1, 1)
+        std = torch.tensor(_IMAGENET_STD, device=device).view(3, 1, 1)
+        return 1 / (255 * std), mean / std
 
 
 def _as_arrays(output: NetworkOutput | NestedOutput) -> NetworkArrays:

@@ -41,7 +41,8 @@ class ImageIdentity:
 class ImageIdentities:
     """Tells images apart by their pixels, and reads those of a read-only array once only.
 
-    A `Frame` makes its image read-only; an array that may still change is read whenever it is asked for.
+    A `Frame` makes its image read-only; an array that may still change, or is a part of one that may, is read whenever
+    it is asked for.
     """
 
     def __init__(self) -> None:
@@ -50,13 +51,21 @@ class ImageIdentities:
     def of(self, key: ViewKey, image: npt.NDArray[np.uint8]) -> ImageIdentity:
         """The identity of an image (H, W, 3) uint8 that came under `key`."""
         reference, identity = self._seen.pop(key, (None, None))
-        if reference is None or identity is None or reference() is not image or image.flags.writeable:
+        if reference is None or identity is None or reference() is not image or _may_change(image):
             digest = hashlib.sha1(np.ascontiguousarray(image).data, usedforsecurity=False).digest()
             identity = ImageIdentity(key, image.shape, digest)
         self._seen[key] = (weakref.ref(image), identity)
         if len(self._seen) > _REMEMBERED_IMAGES:
             self._seen.popitem(last=False)
         return identity
+
+
+def _may_change(image: npt.NDArray[np.uint8]) -> bool:
+    """Whether an array, or the one whose memory it shares, can be written to."""
+    owner: npt.NDArray[Any] = image
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    return image.flags.writeable or owner.flags.writeable
 
 
 class FeatureCache:

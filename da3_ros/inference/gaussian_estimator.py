@@ -17,6 +17,7 @@ from da3_ros.geometry.prediction import Prediction
 from da3_ros.inference.device import resolve_cpu_threads, resolve_device
 from da3_ros.inference.engine import EngineError, Image
 from da3_ros.inference.estimator import CPU_VIEWS_AT_ONCE, memory_shortage_told, network_input
+from da3_ros.inference.model_choice import choose_model
 from da3_ros.inference.network_prediction import NetworkArrays, prediction_from_network
 from da3_ros.inference.preprocess import Preprocessor
 from da3_ros.model.build import build_network
@@ -108,7 +109,7 @@ def load_gaussian_estimator(
             or (as `WeightsError`) the weights cannot be used.
     """
     target = resolve_device(device)
-    network = build_network(model, with_gaussians=True)
+    network = build_network(choose_model(model, weights), with_gaussians=True)
     initialise(
         network, weights, accept_noncommercial_license=accept_noncommercial_license, allow_download=allow_download
     )

@@ -4,12 +4,17 @@
 
 from __future__ import annotations
 
+import torch
+
 from da3_ros.inference.device import resolve_device
 from da3_ros.inference.engine import Engine
 from da3_ros.inference.estimator import DepthEstimator
+from da3_ros.inference.model_choice import choose_model
 from da3_ros.inference.monocular_estimator import MonocularEstimator
 from da3_ros.inference.onnx_engine import OnnxEngine
 from da3_ros.inference.onnx_file import is_onnx_file
+from da3_ros.inference.peak_memory import MB, weight_bytes
+from da3_ros.inference.precision import resolve_precision, set_precision
 from da3_ros.model.build import build_network
 from da3_ros.model.monocular import MonocularNetwork
 from da3_ros.model.weights import initialise, resolve_weights
@@ -35,10 +40,10 @@ def load_estimator(
     """Build the network, give it its weights and bring it to the device; or open the ONNX file that holds all this.
 
     Args:
-        model: architecture, a key of `config.ARCHITECTURES`. Those for single images have no use for a reference view
-            and a cache.
-        weights: path of a safetensors file or its folder, Hugging Face id, or `random` for tests; or path of an ONNX
-            file, whose own resolution and reference view rule.
+        model: architecture, a key of `config.ARCHITECTURES`, or `auto` for the one that the weights are for. Those for
+            single images have no use for a reference view and a cache.
+        weights: `auto`, path of a safetensors file or its folder, Hugging Face id, or `random` for tests; or path of an
+            ONNX file, whose own resolution and reference view rule. Both `auto`: the embedded network.
         device: auto, cpu, cuda or cuda:<index>.
         process_resolution: pixels of the longest side that the network sees.
         reference_view: how the network chooses its reference view.
@@ -56,6 +61,7 @@ def load_estimator(
         ValueError: when an argument is out of its range, or (as `WeightsError`) the weights cannot be used.
         EngineError: when the device has not enough memory for the weights.
     """
+    model = choose_model(model, weights)
     if is_onnx_file(weights):
         path = resolve_weights(weights, model, accept_noncommercial_license=accept_noncommercial_license)
         return OnnxEngine(path, model=model, device=device, pose_source=pose_source, cpu_threads=cpu_threads)
@@ -90,3 +96,16 @@ def load_estimator(
         compile=compile,
         max_memory_mb=max_memory_mb,
     )
+
+
+def weights_mb(model: str, precision: str, head_precision: str, device: str) -> int:
+    """Megabytes that a network's weights take as they are stored, known without having them; arguments as above.
+
+    Raises:
+        ValueError: when an argument is out of its range.
+    """
+    target = resolve_device(device)
+    with torch.device("meta"):
+        network = build_network(model)
+    set_precision(network, resolve_precision(precision, target), resolve_precision(head_precision, target))
+    return -(-weight_bytes(network) // MB)

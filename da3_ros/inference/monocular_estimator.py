@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.prediction import FULL_EFFORT, Effort, Prediction, ViewKey
-from da3_ros.inference.device import resolve_cpu_threads
+from da3_ros.inference.device import compile_mode, resolve_cpu_threads
 from da3_ros.inference.engine import EngineError, Image, check_keys
 from da3_ros.inference.estimator import memory_shortage_told, network_input
 from da3_ros.inference.network_cameras import check_known_poses
@@ -75,7 +75,9 @@ class MonocularEstimator:
             self._network = network.to(device).eval()
         limit_cuda_memory(device, max_memory_mb)
         self._max_memory_mb = max_memory_mb
-        self._call = torch.compile(network, fullgraph=True, dynamic=False) if compile else network
+        self._call: Callable[..., MonocularOutput] = network
+        if compile:
+            self._call = torch.compile(network, fullgraph=True, dynamic=False, mode=compile_mode(device))
         # One at a time costs a CPU nothing, and then an answer does not depend by a rounding on its company.
         self._views_at_once = 1 if device.type == "cpu" else VIEWS_AT_ONCE
         self._is_warned = False

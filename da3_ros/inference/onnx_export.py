@@ -36,7 +36,7 @@ from da3_ros.model.config import PATCH_SIZE
 from da3_ros.model.network import Da3Network
 from da3_ros.model.reference_view import check_strategy
 
-EXPORTABLE: Final = ("da3-small", "da3-base", "da3-large")  # one ONNX file holds at most 2 GB
+EXPORTABLE: Final = ("da3-nano", "da3-small", "da3-base", "da3-large")  # one ONNX file holds at most 2 GB
 OPSET: Final = 20  # the newest that TensorRT 10 reads, and the first with Gelu
 TOLERANCE: Final = {"fp32": 1e-4, "fp16": 5e-2}
 _NOISY_LOGGERS: Final = ("torch.onnx", "onnxscript", "onnx_ir")

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from da3_ros.inference.onnx_metadata import read_metadata
+
 METADATA_KEY: Final = "da3_ros"
 INPUT: Final = "images"
 # Fields of `NetworkArrays`.
@@ -71,6 +73,20 @@ class OnnxContents:
 def is_onnx_file(weights: str) -> bool:
     """Whether what a user names as weights is an exported network."""
     return weights.lower().endswith(".onnx")
+
+
+def read_contents(path: Path) -> OnnxContents:
+    """What a file holds by its own word, without opening it as a network.
+
+    Raises:
+        ValueError: when it is missing, or none of ours.
+    """
+    if not path.is_file():
+        raise ValueError(f"ONNX file {path} does not exist")
+    try:
+        return _contents(read_metadata(path), path)
+    except ValueError as error:
+        raise _not_ours(path) from error
 
 
 def open_onnx_file(path: Path, *, device: str, cpu_threads: int) -> tuple[Any, OnnxContents]:
@@ -165,7 +181,11 @@ def _contents(metadata: Mapping[str, str], path: Path) -> OnnxContents:
     try:
         return OnnxContents(**json.loads(metadata[METADATA_KEY]))
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no ONNX file of this da3_ros: make one with `da3_ros export onnx`") from error
+        raise _not_ours(path) from error
+
+
+def _not_ours(path: Path) -> ValueError:
+    return ValueError(f"{path} is no ONNX file of this da3_ros: make one with `da3_ros export onnx`")
 
 
 def _first_line(error: Exception) -> str:

@@ -96,7 +96,7 @@ def check_fits(call: MemoryOfCall, max_memory_mb: int) -> None:
     if 0 < max_memory_mb < peak_mb:
         height, width = call.size
         raise OutOfMemory(
-            f"{call.views} views of {height}x{width} would take {peak_mb} MB, and max_memory_mb is {max_memory_mb}"
+            f"{call.views} views of {height}x{width} would take {peak_mb} MB, and max_memory_mb leaves {max_memory_mb}"
         )
 
 

@@ -4,7 +4,8 @@
 
 On x86 CPUs PyTorch hands float32 matrix products to MKL, which uses half of what an AVX-512 processor of another maker
 than Intel can do; its convolutions go to oneDNN, which uses all. A linear layer is a 1x1 convolution whose image is one
-row of tokens: no data moves. Attention is slow there in bfloat16 too: the fused kernel converts as it goes.
+row of tokens: no data moves. Attention is slow there in bfloat16 too: the fused kernel converts as it goes. On Intel's
+own processors PyTorch's kernels are the faster ones, and stay.
 Figures: docs/benchmark.md.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import math
 import platform
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +27,8 @@ _MIN_TILED_TOKENS = 256
 _MAX_EXPONENT = 100.0
 _LOG2_E = math.log2(math.e)
 _FAST_TYPES = (torch.float32, torch.bfloat16)
+_CPU_INFO = Path("/proc/cpuinfo")
+_OTHER_MAKERS = ("AuthenticAMD", "HygonGenuine")
 
 
 class Linear(nn.Linear):
@@ -51,6 +55,10 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """
     if q.shape[-2] >= _MIN_TILED_TOKENS and q.dtype in _FAST_TYPES and _prefers_convolution(q):
         return _tiled_attention(q, k, v).flatten(2)
+    if q.device.type == "cpu" and torch.is_grad_enabled():
+        # Short sequences in training: the fused kernel's way back takes longer than to keep the scores.
+        scores = (q * q.shape[-1] ** -0.5) @ k.mT
+        return (scores.softmax(-1).to(v.dtype) @ v).transpose(1, 2).flatten(2)
     return nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
@@ -99,9 +107,14 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def _prefers_convolution(x: Tensor) -> bool:
     """Whether oneDNN is there and the better choice; never for graphs that another engine will run."""
-    return x.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling() and _is_x86()
+    is_plain_cpu = x.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+    return is_plain_cpu and _is_slowed_by_mkl()
 
 
 @lru_cache(maxsize=1)
-def _is_x86() -> bool:
-    return platform.machine().lower() in ("x86_64", "amd64") and torch.backends.mkldnn.is_available()
+def _is_slowed_by_mkl() -> bool:
+    """Whether the processor is an x86 of another maker than Intel, as far as the system tells."""
+    if platform.machine().lower() not in ("x86_64", "amd64") or not torch.backends.mkldnn.is_available():
+        return False
+    described = _CPU_INFO.read_text() if _CPU_INFO.is_file() else platform.processor()
+    return any(maker in described for maker in _OTHER_MAKERS)

@@ -1,6 +1,6 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where a network's weights come from: a file, a Hugging Face repository, or chance; and whether they may be used."""
+"""Where weights come from: a file, the package itself, a Hugging Face repository, or chance; and who may use them."""
 
 from __future__ import annotations
 
@@ -37,6 +37,10 @@ OFFICIAL: Final = MappingProxyType(
         "depth-anything/DA3NESTED-GIANT-LARGE-1.1": "da3nested-giant-large",
     }
 )
+# Weights that come with the package, so that it shows something without a download.
+EMBEDDED: Final = MappingProxyType({"da3-nano": "da3-nano.safetensors"})
+EMBEDDED_FOLDER: Final = Path(__file__).resolve().parents[1] / "weights"
+EMBEDDED_MEANING: Final = "trained on synthetic rooms; shows the pipeline; not for robots"
 # A file does not say where it is from, so the architecture decides: official weights of these are CC BY-NC 4.0.
 NONCOMMERCIAL: Final = frozenset({"da3-large", "da3-giant", "da3nested-giant-large"})
 
@@ -58,7 +62,8 @@ def initialise(
     Args:
         network: what `build.build_network` returned.
         spec: path of a safetensors file or of a folder with a `model.safetensors`; Hugging Face id such as
-            depth-anything/DA3-SMALL; `auto` for the newest official weights of the model; or `random`, for tests.
+            depth-anything/DA3-SMALL; `auto` for the embedded weights of the model, said in a warning, or else its
+            newest official ones; or `random`, for tests.
         accept_noncommercial_license: the user accepts CC BY-NC 4.0; see `NONCOMMERCIAL`.
         allow_download: a Hugging Face file that is not in the local cache may be fetched.
         seed: seed of random weights.
@@ -75,6 +80,13 @@ def initialise(
         accept_noncommercial_license=accept_noncommercial_license,
         allow_download=allow_download,
     )
+    if spec == AUTO and network.config.name in EMBEDDED:
+        logger.warning(
+            "the embedded %s is used: %s; for real depth set model:=da3-small allow_download:=true "
+            "(commands: --model da3-small --allow-download)",
+            network.config.name,
+            EMBEDDED_MEANING,
+        )
     load_weights(network, path)
 
 
@@ -87,10 +99,37 @@ def resolve_weights(
         WeightsError: if there is no such file, or the licence has not been accepted.
     """
     if spec == AUTO:
-        if model_name not in OFFICIAL.values():
+        if model_name in EMBEDDED:
+            return embedded_file(model_name)
+        official = [repository for repository, held in OFFICIAL.items() if held == model_name]
+        if not official:
             raise WeightsError(f"there are no official weights of {model_name}: name a safetensors file")
-        spec = [repository for repository, held in OFFICIAL.items() if held == model_name][-1]  # the newest
+        spec = official[-1]  # the newest
     _check_licence(spec, model_name, accept_noncommercial_license)
+    return local_file(spec) or _from_hugging_face(spec, model_name, allow_download)
+
+
+def embedded_file(model_name: str) -> Path:
+    """The weights of a key of `EMBEDDED`.
+
+    Raises:
+        WeightsError: if this installation lacks them.
+    """
+    path = EMBEDDED_FOLDER / EMBEDDED[model_name]
+    if not path.is_file():
+        raise WeightsError(
+            f"the embedded weights of {model_name} are missing ({path}): train them (docs/training.md), or name "
+            "weights such as depth-anything/DA3-SMALL"
+        )
+    return path
+
+
+def local_file(spec: str) -> Path | None:
+    """The checkpoint that `spec` names by its path or by its folder's; None for a Hugging Face id.
+
+    Raises:
+        WeightsError: if it is neither.
+    """
     path = Path(spec).expanduser()
     if path.is_dir():
         path = path / CHECKPOINT_NAME
@@ -98,7 +137,7 @@ def resolve_weights(
         return path
     if path.suffix in FILE_SUFFIXES or not _REPOSITORY.fullmatch(spec):
         raise WeightsError(f"weights {spec!r}: no such file, nor a Hugging Face id such as depth-anything/DA3-SMALL")
-    return _from_hugging_face(spec, model_name, allow_download)
+    return None
 
 
 def randomise(network: Network, seed: int = 0) -> None:

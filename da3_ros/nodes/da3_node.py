@@ -20,7 +20,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 
 from da3_ros.inference.engine import EngineError
-from da3_ros.nodes.engines import WARM_UP_SIZE, make_engine
+from da3_ros.nodes.engines import WARM_UP_SIZE, make_engine, with_model
 from da3_ros.nodes.memory import hand_back_freed_memory, keep_freed_memory
 from da3_ros.nodes.metric_model import make_metric_model
 from da3_ros.nodes.result_publisher import ResultPublisher
@@ -113,7 +113,7 @@ class Da3Node(LifecycleNode):
     def _configure(self, undo: ExitStack) -> None:
         if self._refusal:
             raise ValueError(self._refusal)
-        params = read(self, NodeParams)
+        params = with_model(read(self, NodeParams))
         stream_config(params)  # contradictions are refused now, not at activation
         if params.max_memory_mb:
             hand_back_freed_memory()  # or the process would take more than its calls do
@@ -129,7 +129,8 @@ class Da3Node(LifecycleNode):
         self._offered = Services(self, lambda: self._run)
         undo.callback(self._offered.destroy)
         self._params = params
-        _log.info("configured: engine '%s', cameras %s", params.engine, list(params.cameras))
+        answering = f"network {params.model}" if params.engine == "network" else f"engine '{params.engine}'"
+        _log.info("configured: %s, cameras %s", answering, list(params.cameras))
         if not params.has_track:
             _log.info("window_size is 1: there is depth, but no track, so ~/odom, ~/path, poses and TF are silent")
         if params.tf_mode == "base" and params.scale_mode == "relative":

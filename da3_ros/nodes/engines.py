@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,24 @@ WARM_UP_SIZE = (480, 640)
 _log = logging.getLogger(__name__)
 
 
+def with_model(params: NodeParams) -> NodeParams:
+    """The same, with the model named where the weights say which one it is.
+
+    Raises:
+        ValueError: in one sentence, when they do not say it, or the model contradicts another parameter.
+    """
+    if not params.awaits_model:
+        return params
+    from da3_ros.inference.model_choice import choose_model
+
+    return replace(params, model=choose_model(params.model, params.weights))
+
+
 def make_engine(params: NodeParams) -> Engine:
     """The engine that the parameters ask for, ready to estimate.
+
+    Args:
+        params: as `with_model` returned them.
 
     Raises:
         ValueError: in one sentence, when its weights, device or scene cannot be used.
@@ -40,15 +57,23 @@ def make_engine(params: NodeParams) -> Engine:
         params.weights,
         reference_view=params.reference_view,
         pose_source=params.pose_source,
-        **network_options(params),
+        **network_options(params, beside=params.metric_model),
     )
     if is_onnx_file(params.weights):
         _check_windows(engine, params)
     return engine
 
 
-def network_options(params: NodeParams) -> dict[str, Any]:
-    """How any network is run, as keywords of `load_estimator`."""
+def network_options(params: NodeParams, beside: str) -> dict[str, Any]:
+    """How any network is run, as keywords of `load_estimator`.
+
+    Args:
+        params: of the node.
+        beside: the other network in this process, whose weights take memory too; empty for none.
+
+    Raises:
+        ValueError: when `max_memory_mb` is too little for that one alone.
+    """
     return {
         "device": params.device,
         "process_resolution": params.process_resolution,
@@ -56,11 +81,27 @@ def network_options(params: NodeParams) -> dict[str, Any]:
         "head_precision": params.head_precision,
         "cache_mb": params.feature_cache_mb,
         "compile": params.compile,
-        "max_memory_mb": params.max_memory_mb,
+        "max_memory_mb": _memory_left_mb(params, beside),
         "cpu_threads": params.cpu_threads,
         "accept_noncommercial_license": params.accept_noncommercial_license,
         "allow_download": params.allow_download,
     }
+
+
+def _memory_left_mb(params: NodeParams, beside: str) -> int:
+    """`max_memory_mb` less the weights of another network; on a GPU PyTorch counts both by itself."""
+    from da3_ros.inference.device import resolve_device
+    from da3_ros.inference.loading import weights_mb
+
+    if not params.max_memory_mb or not beside or resolve_device(params.device).type != "cpu":
+        return params.max_memory_mb
+    taken_mb = weights_mb(beside, params.precision, params.head_precision, params.device)
+    if taken_mb >= params.max_memory_mb:
+        raise ValueError(
+            f"max_memory_mb is {params.max_memory_mb}, and the weights of {beside} alone take {taken_mb} MB: raise it, "
+            "or leave metric_model empty"
+        )
+    return params.max_memory_mb - taken_mb
 
 
 def _check_windows(engine: Engine, params: NodeParams) -> None:

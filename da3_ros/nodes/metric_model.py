@@ -12,6 +12,7 @@ import numpy as np
 
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.inference.engine import EngineError, Image
+from da3_ros.inference.onnx_file import is_onnx_file
 from da3_ros.nodes.engines import WARM_UP_SIZE, network_options
 from da3_ros.ros.log_bridge import throttled
 from da3_ros.ros.params import NodeParams
@@ -36,8 +37,10 @@ def make_metric_model(params: NodeParams) -> MetricDepth | None:
     from da3_ros.inference.loading import load_estimator
     from da3_ros.inference.monocular_estimator import MonocularEstimator
 
+    # What an exported network takes is ONNX Runtime's own affair.
+    beside = params.model if params.engine == "network" and not is_onnx_file(params.weights) else ""
     # No window shows it an image that it has seen before.
-    options = {**network_options(params), "cache_mb": 0}
+    options = {**network_options(params, beside), "cache_mb": 0}
     estimator = load_estimator(params.metric_model, params.metric_weights, **options)
     if not isinstance(estimator, MonocularEstimator):
         raise ValueError(f"metric_weights '{params.metric_weights}' hold no network that sees images one by one")

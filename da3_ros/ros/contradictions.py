@@ -16,7 +16,7 @@ _CAMERA_NAME = re.compile(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", re.ASCII)
 
 
 def refuse_contradictions(params: NodeParams) -> None:
-    """Hold the parameters against one another.
+    """Hold the parameters against one another; what hangs on a model that is not known yet is taken to be good.
 
     Raises:
         ValueError: in one sentence, on the first contradiction.
@@ -75,7 +75,8 @@ def _check_track(params: NodeParams) -> None:
         raise ValueError(f"tf_mode '{params.tf_mode}' {needs}")
     if params.scale_mode == "odom":
         raise ValueError(f"scale_mode 'odom' {needs}")
-    if params.scale_mode == "fixed" and params.engine == "network" and not params.knows_metres:
+    knows_metres = params.knows_metres or params.awaits_model
+    if params.scale_mode == "fixed" and params.engine == "network" and not knows_metres:
         raise ValueError(f"scale_mode 'fixed' {needs}, and every image has a unit of its own")
     if params.map_voxel_size > 0:
         raise ValueError(f"map_voxel_size {params.map_voxel_size} {needs}")
@@ -94,7 +95,7 @@ def _check_odometry(params: NodeParams) -> None:
 
 def _check_metres(params: NodeParams) -> None:
     model, mode = params.metric_model, params.scale_mode
-    if mode == "model" and not (model or params.knows_metres):
+    if mode == "model" and not (model or params.knows_metres or params.awaits_model):
         raise ValueError(
             f"scale_mode 'model' needs metric_model '{METRIC_MODEL}', or the model {METRIC_MODEL} or {NESTED_MODEL}"
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from da3_ros.ros.contradictions import refuse_contradictions
-from da3_ros.ros.model_names import METRIC_MODEL, MODELS, MONOCULAR_MODELS, NESTED_MODEL
+from da3_ros.ros.model_names import AUTO_MODEL, METRIC_MODEL, MODELS, MONOCULAR_MODELS, NESTED_MODEL
 from da3_ros.ros.parameter_schema import check, parameter
 
 _PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -37,15 +37,17 @@ class NodeParams:
         choices=("network", "oracle", "null"),
     )
     model: str = parameter(
-        "da3-small",
-        "Architecture of the network. da3mono-large and da3metric-large see one image at a time and need "
-        "window_size 1: depth without poses, relative or in metres.",
-        choices=MODELS,
+        AUTO_MODEL,
+        "Architecture of the network; auto takes the one that weights are for, and with weights auto the embedded "
+        "da3-nano (synthetic rooms, not for robots). da3mono-large and da3metric-large see one image at a time and "
+        "need window_size 1: depth without poses, relative or in metres.",
+        choices=(AUTO_MODEL, *MODELS),
     )
     weights: str = parameter(
         "auto",
-        "'auto' (the official weights of the model), the path of a safetensors file or of an ONNX file that "
-        "'da3_ros export' wrote, a Hugging Face id, or 'random' (tests only: the depth means nothing).",
+        "'auto' (the official weights of the model; the embedded ones of da3-nano), the path of a safetensors file or "
+        "of an ONNX file that 'da3_ros export' wrote, a Hugging Face id, or 'random' (tests only: the depth means "
+        "nothing).",
     )
     allow_download: bool = parameter(False, "Download weights that are not in the local cache.")
     accept_noncommercial_license: bool = parameter(
@@ -71,9 +73,9 @@ class NodeParams:
     )
     max_memory_mb: int = parameter(
         0,
-        "Memory that weights and a call of the network may take, megabytes; a window that would take more is treated "
-        "like one that has run out of memory. On the CPU freed memory is then handed back at once, which takes time. 0 "
-        "sets no limit.",
+        "Memory that weights and a call of the network may take, those of metric_model included, megabytes; a window "
+        "that would take more is treated like one that has run out of memory. On the CPU freed memory is then handed "
+        "back at once, which takes time. 0 sets no limit.",
         minimum=0,
         maximum=1_000_000,
     )
@@ -256,6 +258,11 @@ class NodeParams:
     oracle_random_gauge: bool = parameter(
         True, "Give every window of the oracle its own random origin, axes and scale, as the network's windows have."
     )
+
+    @property
+    def awaits_model(self) -> bool:
+        """Whether the weights have still to say which model it is; what hangs on that is checked once they have."""
+        return self.engine == "network" and self.model == AUTO_MODEL
 
     @property
     def is_monocular(self) -> bool:

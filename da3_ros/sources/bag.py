@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Camera:
+class BagCamera:
     """One camera of a bag: its name, its topics, and how many images it has."""
 
     name: str
@@ -45,7 +45,7 @@ def open_bag(path: Path) -> Source:
     folder = path if path.is_dir() else path.parent
     try:
         with AnyReader([folder]) as reader:
-            cameras = _cameras(reader)
+            cameras = bag_cameras(reader)
             base_from_camera = _static_transforms(reader, cameras)
     except (AnyReaderError, OSError) as error:
         raise SourceError(f"cannot read the bag '{path}': {error}") from error
@@ -55,9 +55,9 @@ def open_bag(path: Path) -> Source:
     return Source(names, count, lambda start_ns: _play(folder, cameras, start_ns), BASE_FRAME, base_from_camera)
 
 
-def _cameras(reader: AnyReader) -> tuple[_Camera, ...]:
+def bag_cameras(reader: AnyReader) -> tuple[BagCamera, ...]:
     """Cameras in name order; a raw stream is preferred to a compressed one of the same camera."""
-    found: dict[str, _Camera] = {}
+    found: dict[str, BagCamera] = {}
     connections = [c for c in reader.connections if c.msgtype in (_IMAGE, _COMPRESSED) and c.msgcount]
     for connection in sorted(connections, key=lambda c: (c.msgtype != _IMAGE, c.topic)):
         parts = [part for part in connection.topic.split("/") if part]
@@ -67,7 +67,7 @@ def _cameras(reader: AnyReader) -> tuple[_Camera, ...]:
         if name in found or not _is_colour(reader, connection):
             continue
         info_topic = "/" + "/".join([*parts, "camera_info"])
-        found[name] = _Camera(name, connection.topic, info_topic, connection.msgcount)
+        found[name] = BagCamera(name, connection.topic, info_topic, connection.msgcount)
     return tuple(found[name] for name in sorted(found))
 
 
@@ -75,7 +75,7 @@ def _is_colour(reader: AnyReader, connection: Any) -> bool:
     """Whether the first image can be read as colour: depth and unknown encodings cannot."""
     for _, _, raw in reader.messages([connection]):
         try:
-            _decode(reader.deserialize(raw, connection.msgtype))
+            decode_image(reader.deserialize(raw, connection.msgtype))
         except FrameError as error:
             _log.info("bag topic %s is not used: %s", connection.topic, error)
             return False
@@ -83,12 +83,13 @@ def _is_colour(reader: AnyReader, connection: Any) -> bool:
     return False
 
 
-def _decode(message: Any) -> Any:
+def decode_image(message: Any) -> Any:
+    """(H, W, 3) uint8 RGB of a raw or compressed image message."""
     adapter = image_messages if message.__msgtype__ == _IMAGE else compressed_messages
     return adapter.to_array(message)
 
 
-def _static_transforms(reader: AnyReader, cameras: tuple[_Camera, ...]) -> dict[str, FloatArray]:
+def _static_transforms(reader: AnyReader, cameras: tuple[BagCamera, ...]) -> dict[str, FloatArray]:
     """`base_from_camera` by optical frame, for transforms that lead directly from the base frame."""
     transforms: dict[str, FloatArray] = {}
     connections = [c for c in reader.connections if c.topic == "/tf_static" and c.msgtype == _TRANSFORMS]
@@ -103,7 +104,7 @@ def _static_transforms(reader: AnyReader, cameras: tuple[_Camera, ...]) -> dict[
     return transforms
 
 
-def _play(folder: Path, cameras: tuple[_Camera, ...], start_ns: int | None) -> Iterator[Frame]:
+def _play(folder: Path, cameras: tuple[BagCamera, ...], start_ns: int | None) -> Iterator[Frame]:
     by_topic = {camera.image_topic: camera for camera in cameras}
     shift_ns: int | None = 0 if start_ns is None else None
     calibrations: dict[str, PinholeCamera | None] = {}
@@ -116,17 +117,17 @@ def _play(folder: Path, cameras: tuple[_Camera, ...], start_ns: int | None) -> I
             if shift_ns is None:
                 shift_ns = (start_ns or 0) - stamp_ns
             try:
-                image = _decode(message)
+                image = decode_image(message)
             except FrameError as error:
                 _log.warning("an image of %s was left out: %s", camera.name, error)
                 continue
             if camera.name not in calibrations:
-                calibrations[camera.name] = _first_calibration(reader, camera, image.shape[:2])
+                calibrations[camera.name] = first_calibration(reader, camera, image.shape[:2])
             frame_id = message.header.frame_id
             yield Frame(camera.name, stamp_ns + shift_ns, frame_id, image, calibrations[camera.name])
 
 
-def _first_calibration(reader: AnyReader, camera: _Camera, size: tuple[int, int]) -> PinholeCamera | None:
+def first_calibration(reader: AnyReader, camera: BagCamera, size: tuple[int, int]) -> PinholeCamera | None:
     """A camera's first valid calibration; calibrations do not change while driving."""
     connections = [c for c in reader.connections if c.topic == camera.info_topic and c.msgtype == _INFO]
     for connection, _, raw in reader.messages(connections) if connections else ():

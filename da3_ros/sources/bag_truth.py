@@ -25,9 +25,7 @@ from da3_ros.evaluation.known_frames import Image, KnownSequence
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.errors import FrameError
 from da3_ros.geometry.rotation import FloatArray
-from da3_ros.sources.bag import _cameras as bag_cameras
-from da3_ros.sources.bag import _decode as decode_image
-from da3_ros.sources.bag import _first_calibration as first_calibration
+from da3_ros.sources.bag import bag_cameras, decode_image, first_calibration
 from da3_ros.sources.bag_poses import BagPoses, read_poses
 
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"

@@ -45,14 +45,32 @@ def test_bad_input_ends_with_one_sentence(
     assert len(printed.strip().splitlines()) == 1
 
 
-def test_real_input_without_weights_is_told_where_to_get_them(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.usefixtures("no_embedded")
+@pytest.mark.parametrize("command", [["demo", "--input"], ["infer"]], ids=["demo", "infer"])
+def test_real_input_without_any_weights_is_told_where_to_get_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
     folder = image_folder(tmp_path / "images", 1)
 
-    assert main(["demo", "--input", str(folder)]) == 1
+    assert main([*command, str(folder)]) == 1
 
-    assert "depth-anything/DA3-SMALL" in capsys.readouterr().err
+    printed = capsys.readouterr().err.strip().splitlines()
+    assert "embedded weights of da3-nano are missing" in printed[-1]
+    assert "depth-anything/DA3-SMALL" in printed[-1]
+
+
+@pytest.mark.usefixtures("embedded")
+def test_infer_without_weights_runs_the_embedded_network_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, output = image_folder(tmp_path / "images", 2), tmp_path / "out"
+
+    assert main(["infer", str(folder), "--output", str(output), "--window-size", "2"]) == 0
+
+    (warning,) = [message for message in caplog.messages if "embedded" in message]
+    assert "--model da3-small --allow-download" in warning
+    with np.load(min((output / "camera").glob("*.npz"))) as view:
+        assert view["depth"].shape == (126, 168)  # what it was trained on
 
 
 def test_unreadable_weights_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,7 +103,9 @@ def test_infer_writes_every_image_trajectory_cloud_and_pictures(
 
 @pytest.mark.slow
 def test_demo_reports_the_simulated_rig_with_every_image_accounted_for(tmp_path: Path) -> None:
-    assert main(["demo", "--seconds", "2", "--resolution", "168", "--output", str(tmp_path)]) == 0
+    options = ["--engine", "oracle", "--seconds", "2", "--resolution", "168"]
+
+    assert main(["demo", *options, "--output", str(tmp_path)]) == 0
 
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["frames_in"] == summary["frames_sent"] == 63

@@ -37,7 +37,7 @@ def test_command_writes_a_file_that_says_what_it_holds_and_how_exact_it_is(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["x.onnx", "--model", "da3-giant"], "da3-giant cannot be exported: choose one of da3-small, da3-base"),
+        (["x.onnx", "--model", "da3-giant"], "da3-giant cannot be exported: choose one of da3-nano, da3-small"),
         (["x.onnx", "--size", "40x56"], "cannot export 4 views of 40x56: height and width must be multiples of 14"),
         (["x.onnx", "--reference-view", "last"], "unknown reference view strategy 'last'"),
         (["x.bin"], "the file must end in .onnx, not 'x.bin'"),

@@ -149,7 +149,9 @@ def test_next_window_comes_when_publishing_fails_once(graph: Graph, monkeypatch:
     [
         ({"engine": "network", "weights": "/nowhere/model.safetensors"}, ["/nowhere/model.safetensors"]),
         ({"engine": "network", "weights": "broken.safetensors"}, ["broken.safetensors"]),
-        ({"engine": "network", "weights": "auto"}, ["depth-anything/DA3-SMALL", "allow_download"]),
+        ({"engine": "network", "model": "da3-small"}, ["depth-anything/DA3-SMALL", "allow_download"]),
+        ({"engine": "network", "weights": "somebody/some-model"}, ["somebody/some-model", "name the model"]),
+        ({"engine": "network", "weights": "random", "scale_mode": "model"}, ["scale_mode", "da3metric-large"]),
         ({"engine": "network", "model": "da3-tiny"}, ["model", "da3-tiny", "da3-small"]),
         ({"engine": "network", "weights": "random", "device": "tpu"}, ["device", "tpu"]),
         ({"engine": "guess"}, ["engine", "guess", "oracle"]),
@@ -166,7 +168,7 @@ def test_next_window_comes_when_publishing_fails_once(graph: Graph, monkeypatch:
 def test_configure_fails_with_one_sentence_when_a_parameter_cannot_be_used(
     graph: Graph, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, Any], words: list[str]
 ) -> None:
-    if given.get("weights") == "auto":
+    if given.get("model") == "da3-small":
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     if given.get("weights") == "broken.safetensors":
         broken = tmp_path / "broken.safetensors"

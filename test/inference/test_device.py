@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from da3_ros.inference.device import resolve_cpu_threads, resolve_device
+from da3_ros.inference.device import compile_mode, resolve_cpu_threads, resolve_device
 
 
 @pytest.fixture
@@ -64,3 +64,8 @@ def test_one_core_is_left_when_there_are_more_than_two(
 def test_negative_number_of_threads_is_refused() -> None:
     with pytest.raises(ValueError, match="-1"):
         resolve_cpu_threads(-1)
+
+
+@pytest.mark.parametrize(("device", "mode"), [("cpu", "default"), ("cuda:0", "reduce-overhead")])
+def test_cuda_graphs_are_asked_for_where_there_is_cuda(device: str, mode: str) -> None:
+    assert compile_mode(torch.device(device)) == mode

@@ -290,7 +290,7 @@ def test_loading_gives_an_estimator_that_estimates() -> None:
 def test_call_that_would_take_more_memory_than_it_may_is_refused_before_it_is_made(network: Da3Network) -> None:
     bounded = DepthEstimator(network, CPU, process_resolution=56, cpu_threads=1, max_memory_mb=60)
 
-    with pytest.raises(OutOfMemory, match=r"400 views of 42x56 would take \d+ MB, and max_memory_mb is 60"):
+    with pytest.raises(OutOfMemory, match=r"400 views of 42x56 would take \d+ MB, and max_memory_mb leaves 60"):
         bounded.estimate(images_of(400))
     bounded.estimate(images_of(1))
 

@@ -72,7 +72,8 @@ windows = st.lists(
 )
 
 
-@settings(max_examples=200)
+@pytest.mark.timeout(1200)  # a minute, but CI may be busy
+@settings(max_examples=100)
 @given(schedule=windows, kilobytes=st.sampled_from([8, 64, 1024]))
 def test_answers_are_identical_with_and_without_memory_whatever_the_schedule(
     uncached: DepthEstimator, schedule: list[tuple[list[tuple[int, int]], bool, bool]], kilobytes: int
@@ -145,6 +146,17 @@ def test_pixels_that_change_in_place_are_seen(uncached: DepthEstimator) -> None:
     pixels[0, 0] += 100
 
     assert_same(ours.estimate([pixels], keys=key), uncached.estimate([pixels]))
+
+
+def test_pixels_that_change_behind_a_read_only_view_are_seen(uncached: DepthEstimator) -> None:
+    ours, key, buffer = estimator(16), [ViewKey("front", 0)], image(0, 0)
+    view = buffer[:]
+    view.setflags(write=False)
+    ours.estimate([view], keys=key)
+
+    buffer[0, 0] += 100
+
+    assert_same(ours.estimate([view], keys=key), uncached.estimate([view]))
 
 
 def test_another_calibration_of_the_same_image_is_seen(uncached: DepthEstimator) -> None:

@@ -247,7 +247,7 @@ def test_lack_of_memory_says_what_to_do() -> None:
 def test_memory_limit_is_held_before_the_network_runs() -> None:
     estimator = MonocularEstimator(tiny(), CPU, process_resolution=504, cpu_threads=1, max_memory_mb=1)
 
-    with pytest.raises(OutOfMemory, match="max_memory_mb is 1"):
+    with pytest.raises(OutOfMemory, match="max_memory_mb leaves 1"):
         estimator.depth_of(images_of(1))
 
 

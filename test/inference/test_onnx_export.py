@@ -141,7 +141,7 @@ def test_wrong_file_is_not_left_behind(
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"model": "da3-giant"}, "da3-giant cannot be exported: choose one of da3-small, da3-base, da3-large"),
+        ({"model": "da3-giant"}, "da3-giant cannot be exported: choose one of da3-nano, da3-small, da3-base"),
         ({"model": "da3metric-large"}, "da3metric-large cannot be exported"),
         ({"size": (40, 56)}, "cannot export 3 views of 40x56: height and width must be multiples of 14"),
         ({"views": 0}, "cannot export 0 view"),

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from da3_ros.inference.engine import EngineError, OutOfMemory
+from da3_ros.inference.loading import weights_mb
 from da3_ros.inference.peak_memory import (
     COPIES,
     MB,
@@ -22,6 +23,8 @@ from da3_ros.inference.peak_memory import (
     predicted_peak,
     weight_bytes,
 )
+from da3_ros.inference.precision import resolve_precision, set_precision
+from da3_ros.model.build import build_network
 from da3_ros.model.config import architecture
 from test.inference.peak_memory_report import Case, fit, measured_bytes
 from test.model.tiny import TINY, tiny_network
@@ -66,7 +69,7 @@ def test_call_that_would_take_too_much_is_refused_with_both_figures() -> None:
 
     check_fits(CALL, 0)
     check_fits(CALL, peak_mb)
-    with pytest.raises(OutOfMemory, match=f"4 views of 280x504 would take {peak_mb} MB, .* is {peak_mb - 1}$"):
+    with pytest.raises(OutOfMemory, match=f"4 views of 280x504 would take {peak_mb} MB, .* leaves {peak_mb - 1}$"):
         check_fits(CALL, peak_mb - 1)
 
 
@@ -88,6 +91,14 @@ def test_weights_count_as_they_are_stored() -> None:
 
     assert weight_bytes(network) == 4 * numbers
     assert weight_bytes(network.to(torch.bfloat16)) == 2 * numbers
+
+
+@pytest.mark.parametrize("precision", ["fp32", "auto"])
+def test_weights_of_a_network_are_known_without_having_them(precision: str) -> None:
+    network = build_network("da3-small")
+    set_precision(network, *2 * (resolve_precision(precision, torch.device("cpu")),))
+
+    assert weights_mb("da3-small", precision, precision, "cpu") == -(-weight_bytes(network) // MB)
 
 
 def test_fit_finds_the_constants_behind_exact_measurements() -> None:

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,6 +19,14 @@ from test.closeness import assert_close
 
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 2e-2}
 dtypes = st.sampled_from(list(TOLERANCE))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def other_maker() -> Iterator[None]:
+    """The fast ways are taken whoever made this processor."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "_is_slowed_by_mkl", lambda: True)
+        yield
 
 
 def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -109,3 +120,26 @@ def test_gradients_pass_as_through_a_plain_layer() -> None:
     ours, expected = (torch.autograd.grad(one(x).square().sum(), x)[0] for one in (layer, plain))
 
     assert torch.equal(ours, expected)
+
+
+ASKED = kernels._is_slowed_by_mkl.__wrapped__
+
+
+@pytest.mark.parametrize(
+    ("machine", "described", "expected"),
+    [
+        ("x86_64", "vendor_id\t: AuthenticAMD\n", True),
+        ("x86_64", "vendor_id\t: GenuineIntel\n", False),
+        ("aarch64", "CPU implementer\t: 0x41\n", False),
+    ],
+    ids=["amd", "intel", "arm"],
+)
+def test_own_kernels_are_for_processors_that_mkl_neglects(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, machine: str, described: str, expected: bool
+) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text(described)
+    monkeypatch.setattr(kernels, "_CPU_INFO", info)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+
+    assert ASKED() is expected

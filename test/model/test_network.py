@@ -10,9 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from da3_ros.model.build import build_network
 from da3_ros.model.network import Da3Network
+from da3_ros.model.weights import fill_with_noise
 from test.closeness import assert_close, max_relative_error
-from test.model.tiny import tiny_network
+from test.model.tiny import TINY_MONOCULAR, TINY_NESTED, tiny_network
 
 H, W = 28, 42
 
@@ -218,3 +220,17 @@ def test_network_compiles_without_a_break_so_nothing_waits_for_the_device() -> N
 
     for name in ("depth", "ray", "camera_from_world"):
         assert_close(getattr(ours, name), getattr(expected, name))
+
+
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call to a `functools.lru_cache`")
+def test_other_kinds_of_networks_compile_without_a_break() -> None:
+    views = _images(views=4)
+    whole: dict[str, Any] = {"fullgraph": True, "dynamic": False, "backend": "eager"}
+    alone = build_network("da3metric-large", **TINY_MONOCULAR)
+    nested = build_network("da3nested-giant-large", **TINY_NESTED)
+    for network in (alone, nested):
+        fill_with_noise(network, seed=1)
+    with torch.inference_mode():
+        assert_close(torch.compile(alone, **whole)(views, views_at_once=3).depth, alone(views).depth)
+        encoded = torch.compile(nested.encode, **whole)(views[0])
+        assert_close(torch.compile(nested.relate, **whole)(encoded, batch=1).depth, nested(views).depth)

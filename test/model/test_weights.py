@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from da3_ros.model.build import build_network
 from da3_ros.model.checkpoint import WeightsError
 from da3_ros.model.config import ARCHITECTURES
-from da3_ros.model.weights import OFFICIAL, initialise, randomise, resolve_weights
+from da3_ros.model.weights import EMBEDDED, OFFICIAL, initialise, randomise, resolve_weights
 from test.model.tiny import TINY, TINY_NESTED, tiny_network
 
 SMALL = "depth-anything/DA3-SMALL"
@@ -103,8 +103,28 @@ def test_weights_for_single_images_are_free(monkeypatch: pytest.MonkeyPatch, mod
     assert resolve_weights("auto", model) == Path(f"/cache/depth-anything/{repository}/model.safetensors")
 
 
-def test_every_model_has_official_weights() -> None:
-    assert set(OFFICIAL.values()) == set(ARCHITECTURES)
+def test_every_model_has_official_weights_or_embedded_ones() -> None:
+    assert set(OFFICIAL.values()) | set(EMBEDDED) == set(ARCHITECTURES)
+    assert not set(OFFICIAL.values()) & set(EMBEDDED)
+
+
+def test_embedded_weights_are_loaded_and_said_aloud_once(embedded: Path, caplog: pytest.LogCaptureFixture) -> None:
+    network = build_network("da3-nano")
+    expected = load_file(embedded / EMBEDDED["da3-nano"])["model.backbone.pretrained.norm.weight"]
+
+    with caplog.at_level(logging.WARNING):
+        initialise(network, "auto")
+
+    assert torch.equal(network.backbone.norm.weight, expected)
+    (warning,) = caplog.messages
+    for words in ("synthetic rooms", "shows the pipeline", "not for robots", "model:=da3-small allow_download:=true"):
+        assert words in warning
+
+
+@pytest.mark.usefixtures("no_embedded")
+def test_missing_embedded_weights_are_one_sentence() -> None:
+    with pytest.raises(WeightsError, match=r"embedded weights of da3-nano are missing .*da3-nano\.safetensors"):
+        resolve_weights("auto", "da3-nano", allow_download=True)
 
 
 def test_repository_of_another_model_is_refused() -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -15,6 +16,7 @@ from da3_ros.inference import loading
 from da3_ros.inference.engine import EngineError
 from da3_ros.inference.monocular_estimator import MonocularDepth, MonocularEstimator
 from da3_ros.inference.null_engine import NullEngine
+from da3_ros.nodes.engines import make_engine
 from da3_ros.nodes.metric_model import make_metric_model, metric_depth
 from da3_ros.ros.params import NodeParams
 from da3_ros.streaming.model_scale import metric_ratio
@@ -64,6 +66,35 @@ def test_no_network_is_loaded_unless_asked_for(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(loading, "load_estimator", refuse)
 
     assert make_metric_model(NodeParams()) is None
+
+
+@pytest.mark.parametrize(("weights", "beside"), [("auto", "da3-small"), ("four.onnx", "")], ids=["torch", "onnx"])
+def test_two_networks_share_the_memory_they_may_take(
+    monkeypatch: pytest.MonkeyPatch, weights: str, beside: str
+) -> None:
+    limits: dict[str, int] = {}
+
+    def load(model: str, *_: str, max_memory_mb: int, **__: Any) -> NullEngine:
+        limits[model] = max_memory_mb
+        return NullEngine()
+
+    monkeypatch.setattr(loading, "load_estimator", load)
+    monkeypatch.setattr(loading, "weights_mb", lambda model, *_: {"da3-small": 100, "da3metric-large": 1000}[model])
+    params = NodeParams(
+        model="da3-small", weights=weights, metric_model="da3metric-large", max_memory_mb=4000, device="cpu"
+    )
+
+    if beside:
+        make_engine(params)
+    with pytest.raises(ValueError, match="hold no network"):
+        make_metric_model(params)
+
+    expected = {"da3-small": 3000, "da3metric-large": 3900} if beside else {"da3metric-large": 4000}
+    assert limits == expected
+    with pytest.raises(
+        ValueError, match="max_memory_mb is 1000, and the weights of da3metric-large alone take 1000 MB"
+    ):
+        make_engine(replace(params, weights="auto", max_memory_mb=1000))
 
 
 def test_network_is_loaded_as_the_parameters_say(monkeypatch: pytest.MonkeyPatch) -> None:

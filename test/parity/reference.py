@@ -63,6 +63,32 @@ def _part(config: Da3Config | MonocularConfig) -> Any:
         return create_object(yaml)
 
 
+def build_from_numbers(config: Da3Config) -> Any:
+    """The reference network of an architecture that the package has no file for: da3-small's, every size from `config`.
+
+    Its parameters are as the package initialises them.
+    """
+    import depth_anything_3
+    from depth_anything_3.cfg import create_object
+    from depth_anything_3.model.dinov2 import dinov2
+    from depth_anything_3.model.dinov2.vision_transformer import DinoVisionTransformer
+    from omegaconf import OmegaConf
+
+    yaml: Any = OmegaConf.load(Path(depth_anything_3.__path__[0]) / "configs" / "da3-small.yaml")
+    yaml.net.out_layers = list(config.tapped_blocks)
+    yaml.net.alt_start = yaml.net.qknorm_start = yaml.net.rope_start = config.alternation_start
+    yaml.head.dim_in = yaml.cam_dec.dim_in = 2 * config.dim
+    yaml.head.features, yaml.head.out_channels = config.head_features, list(config.head_channels)
+    yaml.cam_enc.dim_out = config.dim
+    yaml.cam_enc.num_heads, yaml.cam_enc.trunk_depth = config.camera_heads, config.camera_depth
+    transformer = partial(
+        DinoVisionTransformer, embed_dim=config.dim, depth=config.depth, num_heads=config.heads, mlp_ratio=4,
+        num_register_tokens=0,
+    )  # fmt: skip
+    with patch.object(dinov2, "vit_small", transformer):
+        return create_object(yaml).eval()
+
+
 def save(network: nn.Module, path: Path) -> None:
     """Write the weights as the official files have them: upstream's names, shared tensors once."""
     save_file({f"model.{name}": value.detach() for name, value in network.named_parameters()}, path)
@@ -147,7 +173,8 @@ def _run_nested(network: Any, images: Tensor, cameras: dict[str, Tensor], strate
 
     known = (cameras.get("camera_from_world"), cameras.get("intrinsics"))
     exact = patch.object(da3, "sample_tensor_for_quantile", lambda values, max_samples: values)
-    with torch.inference_mode(), exact, _caught(network.da3.head) as shape, _caught(network.da3_metric.head) as metric:
+    parts = _caught(network.da3.head), _caught(network.da3_metric.head)
+    with torch.inference_mode(), exact, _first_of_equals(), parts[0] as shape, parts[1] as metric:
         out = network(images, *known, ref_view_strategy=strategy)
     direction, origin = shape["ray"].split(3, dim=-1)
     return {

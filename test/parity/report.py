@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from da3_ros.model.build import build_network
 from da3_ros.model.checkpoint import load_weights
-from da3_ros.model.config import ARCHITECTURES, MonocularConfig, architecture
+from da3_ros.model.config import MonocularConfig, architecture
 from test.parity import reference
 from test.parity.cases import Case, cameras, errors, images, run_ours
 
@@ -85,7 +85,7 @@ def compare(model: str, cases: Iterable[Case]) -> dict[Case, dict[str, float]]:
 def main() -> int:
     """Print the table row by row; return 1 if an entry is above the tolerance."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="*", default=list(ARCHITECTURES), help="architectures (default: all)")
+    parser.add_argument("models", nargs="*", default=list(EFFORT), help="architectures (default: all official)")
     parser.add_argument("--square-views", type=int, default=0, help="views at 518x518 at most (default: by model)")
     arguments = parser.parse_args()
     worst = 0.0

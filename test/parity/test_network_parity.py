@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 from torch import nn
 
 from da3_ros.model.build import Network, build_network
-from da3_ros.model.checkpoint import load_weights
+from da3_ros.model.checkpoint import load_weights, save_weights
 from da3_ros.model.config import architecture
 from da3_ros.model.reference_view import STRATEGIES
-from da3_ros.model.upstream_keys import our_name
+from da3_ros.model.upstream_keys import PREFIX, our_name
+from da3_ros.model.weights import randomise
 from test.parity import reference
 from test.parity.cases import Case, cameras, errors, images, run_ours
 
@@ -94,7 +96,23 @@ def nested() -> Iterator[Pair]:
     yield from _pair("da3nested-giant-large", **NESTED_REDUCED)
 
 
-@pytest.mark.parametrize("name", ["small", "nested"])
+@pytest.fixture(scope="module")
+def nano() -> Pair:
+    """Theirs reads the file that we write; it lacks only what no output depends on."""
+    ours = build_network("da3-nano")
+    randomise(ours)
+    theirs = reference.build_from_numbers(architecture("da3-nano"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "da3-nano.safetensors"
+        save_weights(ours, path)
+        written = {name.removeprefix(PREFIX): tensor for name, tensor in load_file(path).items()}
+    missing, unexpected = theirs.load_state_dict(written, strict=False)
+    assert not unexpected
+    assert set(missing) == {name for name in theirs.state_dict() if our_name(f"{PREFIX}{name}") is None}
+    return Pair(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["nano", "small", "nested"])
 def test_every_norm_has_the_epsilon_of_the_reference(name: str, request: pytest.FixtureRequest) -> None:
     pair: Pair = request.getfixturevalue(name)
     compared = 0
@@ -137,6 +155,13 @@ def test_small_matches_reference_for_any_image_size(small: Pair, case: Case) -> 
 )
 def test_base_matches_reference(base: Pair, case: Case) -> None:
     base.assert_agree(case)
+
+
+@pytest.mark.parametrize(
+    "case", [Case(1), Case(2, posed=True), Case(3, batch=2), Case(12, (126, 168)), Case(4, strategy="middle")], ids=str
+)
+def test_reference_matches_nano_with_the_file_that_we_write(nano: Pair, case: Case) -> None:
+    nano.assert_agree(case)
 
 
 @pytest.mark.parametrize("case", [Case(1), Case(2, posed=True), Case(3, batch=2)], ids=str)

@@ -30,8 +30,11 @@ CONFIG = Path(__file__).resolve().parents[2] / "config" / "da3.yaml"
         ({"engine": "magic"}, "'engine' must be one of network, oracle, null"),
         ({"process_resolution": 500}, "such as 504"),
         ({"window_size": 2, "window_stride": 3}, "must not be larger than window_size 2"),
-        ({"model": "da3-tiny"}, "'model' must be one of da3-small, da3-base"),
-        ({"scale_mode": "model"}, "needs metric_model 'da3metric-large', or the model da3metric-large or da3nested"),
+        ({"model": "da3-tiny"}, "'model' must be one of auto, da3-nano, da3-small, da3-base"),
+        (
+            {"scale_mode": "model", "model": "da3-small"},
+            "needs metric_model 'da3metric-large', or the model da3metric-large or da3nested",
+        ),
         ({"scale_mode": "model", "model": "da3mono-large", "window_size": 1}, "needs metric_model 'da3metric-large'"),
         ({"metric_model": "da3-small"}, "metric_model must be da3metric-large or empty, not 'da3-small'"),
         ({"metric_model": METRIC, "scale_mode": "rig"}, "metric_model is of no use with scale_mode 'rig'"),
@@ -80,6 +83,8 @@ def test_parameters_are_refused_in_one_sentence(values: dict[str, Any], sentence
         {"cameras": ("",)},
         {"cameras": ("rig/front", "rig/left_2")},
         {"window_size": 1},
+        {"scale_mode": "model"},  # the weights may be those of a model that knows metres
+        {"window_size": 1, "scale_mode": "fixed"},
         {"window_size": 4, "window_stride": 2, "window_overlap": 2},
         {"device": "cuda:1"},
         {"min_depth": 2.0, "max_depth": 0.0},
@@ -135,7 +140,7 @@ def test_node_started_with_the_shipped_file_has_the_defaults(graph: Graph) -> No
 
 def test_fixed_scale_is_refused_where_every_image_has_a_unit_of_its_own() -> None:
     with pytest.raises(ValueError, match="scale_mode 'fixed' needs window_size 2 or more"):
-        NodeParams(window_size=1, scale_mode="fixed")
+        NodeParams(window_size=1, scale_mode="fixed", model="da3-small")
     NodeParams(window_size=1, scale_mode="fixed", engine="oracle")
     NodeParams(window_size=1, scale_mode="fixed", model="da3metric-large")
 

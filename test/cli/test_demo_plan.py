@@ -1,0 +1,95 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the demo asks of its nodes: which engine, which weights, whose images; nothing runs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from da3_ros.cli import demo
+from da3_ros.cli.demo_plan import ORACLE_NAME, Plan, make_plan
+from da3_ros.cli.main import CommandError
+
+
+def plan(*words: str) -> Plan:
+    parser = argparse.ArgumentParser()
+    demo.add_arguments(parser)
+    return make_plan(parser.parse_args(words))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    images = tmp_path / "images"
+    images.mkdir()
+    cv2.imwrite(str(images / "0.png"), np.zeros((48, 64, 3), np.uint8))
+    return str(images)
+
+
+@pytest.mark.usefixtures("embedded")
+def test_embedded_network_answers_the_simulated_rig_as_a_robot_has_it() -> None:
+    made = plan("--seconds", "2")
+
+    assert (made.node["model"], made.node["weights"], made.node["process_resolution"]) == ("da3-nano", "auto", 168)
+    assert "engine" not in made.node
+    assert made.player["static_tf"]
+    assert made.node["tf_mode"] == "base"  # the cameras have parents already
+    assert made.is_paced
+    assert made.truth is not None
+    assert made.frames == 63
+    assert "not for robots" in made.engine
+    assert not made.note
+
+
+@pytest.mark.usefixtures("no_embedded")
+def test_oracle_answers_and_says_why_when_the_embedded_weights_are_missing() -> None:
+    made = plan()
+
+    assert made.node["engine"] == "oracle"
+    assert made.engine == ORACLE_NAME
+    assert made.note.startswith("The oracle answers instead of a network: the embedded weights of da3-nano are missing")
+
+
+def test_oracle_answers_when_it_is_asked_for() -> None:
+    made = plan("--engine", "oracle")
+
+    assert (made.node["engine"], made.node["process_resolution"], made.node["tf_mode"]) == ("oracle", 336, "cameras")
+    assert not made.player["static_tf"]
+    assert not made.is_paced
+    assert not made.note
+
+
+def test_named_weights_answer_the_simulation_too() -> None:
+    made = plan("--weights", "random", "--resolution", "252")
+
+    assert (made.node["model"], made.node["weights"], made.node["process_resolution"]) == ("da3-small", "random", 252)
+    assert made.truth is not None
+    assert "RANDOM" in made.engine
+
+
+@pytest.mark.usefixtures("embedded")
+def test_own_images_need_no_weights(folder: str) -> None:
+    made = plan("--input", folder)
+
+    assert (made.node["model"], made.node["process_resolution"], made.node["tf_mode"]) == ("da3-nano", 168, "cameras")
+    assert made.truth is None
+    assert made.frames == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--engine", "oracle", "--weights", "random"], "--engine oracle knows the simulation only"),
+        (["--engine", "oracle", "--model", "da3-base"], "--engine oracle knows the simulation only"),
+        (["--engine", "oracle", "--input", "images"], "--engine oracle knows the simulation only"),
+        (["--model", "da3-tiny"], "unknown model 'da3-tiny'"),
+        (["--weights", "nowhere"], "no such file, nor a Hugging Face id"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_in_one_sentence(words: list[str], sentence: str) -> None:
+    with pytest.raises(CommandError, match=sentence):
+        plan(*words)

@@ -1,0 +1,215 @@
+# Copyright 2026 The da3_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""`da3_ros eval accuracy` from the command line to the table, the file of figures and the page."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from da3_ros.cli import eval_accuracy
+from da3_ros.cli.main import main
+from da3_ros.evaluation import room_sequences
+from da3_ros.evaluation.accuracy import Predict
+from da3_ros.evaluation.sequences import load_sequences
+from da3_ros.geometry.sim3 import Sim3
+from da3_ros.simulation.room_views import RoomViews
+from test.evaluation.known_room import CAMERA, SIZE, knowing_predict, room_sequence
+
+GAUGE = Sim3(2.0, np.eye(3), np.array([1.0, 0.0, 0.0]))
+ROOMS = slice(0, 3)
+KNOWING = ("--model", "da3-small", "--weights", "w")  # the stub answers in its name
+
+
+def write_sequence(folder: Path, seed: int) -> Path:
+    """A simulated room as a folder with meta.json."""
+    folder.mkdir()
+    frames: list[dict[str, Any]] = []
+    for number, frame in enumerate(room_sequence(seed).frames):
+        depth = np.nan_to_num(np.rint(1000 * frame.read_depth())).astype(np.uint16)  # type: ignore[operator]
+        cv2.imwrite(str(folder / f"{number}.png"), cv2.cvtColor(frame.read_image(), cv2.COLOR_RGB2BGR))
+        cv2.imwrite(str(folder / f"{number}_depth.png"), depth)
+        pose = frame.world_from_camera.tolist()
+        files = {"image": f"{number}.png", "depth": f"{number}_depth.png"}
+        frames.append({**files, "camera": "front", "pose_c2w": pose})
+    camera = {"K": CAMERA.matrix.tolist(), "height": SIZE[0], "width": SIZE[1], "distortion": None}
+    meta = {"cameras": {"front": camera}, "frames": frames, "depth": {"scale": 0.001, "invalid": 0}}
+    (folder / "meta.json").write_text(json.dumps(meta))
+    return folder
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[Path]:
+    return [write_sequence(tmp_path / name, seed) for name, seed in (("kitchen", 1), ("hall", 2))]
+
+
+@pytest.fixture
+def knowing_network(monkeypatch: pytest.MonkeyPatch, folders: list[Path]) -> None:
+    sequences = [sequence for folder in folders for sequence in load_sequences(folder)]
+    use_network(monkeypatch, knowing_predict(sequences, GAUGE))
+
+
+def use_network(monkeypatch: pytest.MonkeyPatch, predict: Predict) -> None:
+    monkeypatch.setattr(eval_accuracy, "_network", lambda arguments: predict)
+
+
+def options(folders: list[Path], *more: str) -> list[str]:
+    data = [word for folder in folders for word in ("--data", str(folder))]
+    return ["eval", "accuracy", *data, "--resolution", str(max(SIZE)), *more]
+
+
+@pytest.mark.usefixtures("knowing_network")
+def test_network_that_knows_the_truth_is_perfect_in_table_and_file(
+    folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "figures.json"
+
+    given = [*KNOWING, "--windows", "3", "--window-size", "2", "3", "--json", str(file)]
+    assert main(options(folders, *given)) == 0
+
+    (row, _) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| da3-small, weights w")]
+    assert "100.0" in row
+    figures = json.loads(file.read_text())
+    assert [one["views"] for one in figures["evaluations"]] == ["2", "3"]
+    rows = figures["evaluations"][0]["rows"]
+    ours = rows["da3-small, weights w"]
+    assert ours["auc"]["3"] == 1.0
+    assert ours["depth"]["window"]["abs_rel"] < 1e-6
+    assert ours["f_score"] == 1.0
+    assert ours["ate_rmse_m"] is None  # two views are no trajectory
+    assert set(rows) > {"constant depth", "no motion", "mean depth of the other sequences"}
+    assert len(figures["evaluations"][0]["windows"]) == ours["windows"] == 6
+
+
+@pytest.mark.usefixtures("knowing_network")
+def test_page_holds_everything_in_one_file(folders: list[Path], tmp_path: Path) -> None:
+    page = tmp_path / "new" / "page.html"
+
+    main(options(folders, *KNOWING, "--windows", "6", "--html", str(page)))
+
+    text = page.read_text()
+    assert "<h1>Accuracy of da3-small, weights w</h1>" in text
+    assert not re.search(r'(?:src|href)="(?!data:)', text)
+    assert "http" not in text
+    assert text.count('class="card"') == 12
+    for part in ("From the best to the worst", "kitchen: ", "hall: ", "pose errors", "depth errors", "path of kitchen"):
+        assert part in text
+
+
+def test_without_a_network_the_other_rows_are_shown(
+    folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.html"
+
+    assert main(options(folders[:1], "--windows", "2", "--html", str(page))) == 0
+
+    printed = capsys.readouterr().out
+    assert "SIFT + essential matrix" in printed
+    assert "No network: give --weights" in printed
+    assert "Accuracy of no network" in page.read_text()
+
+
+def test_network_with_random_weights_goes_the_whole_way(
+    folders: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(options(folders[:1], "--windows", "1", "--weights", "random")) == 0
+
+    printed = capsys.readouterr().out
+    assert "RANDOM weights: the network's rows prove that the path works and nothing else." in printed
+    assert "same network, one view at a time" in printed
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Seeds of the rooms that were asked for; what is given is not rendered anew."""
+    seeds: list[int] = []
+
+    def draw(seed: int) -> RoomViews:
+        seeds.append(seed)
+        frames = room_sequence(1 + seed % 2).frames
+        images, depths = zip(*((frame.read_image(), frame.read_depth()) for frame in frames), strict=True)
+        poses = np.stack([frame.world_from_camera for frame in frames])
+        overlap = np.ones((len(frames), len(frames)), np.float32)
+        return RoomViews(np.stack(images), np.stack(depths), CAMERA, poses, overlap)
+
+    monkeypatch.setattr(room_sequences, "draw_room_views", draw)
+    return seeds
+
+
+def test_rooms_for_validation_are_taken_without_data(
+    drawn: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "figures.json"
+    use_network(monkeypatch, knowing_predict([room_sequence(1), room_sequence(2)], GAUGE))
+
+    assert main(["eval", "accuracy", "--rooms", "3", "--resolution", "56", *KNOWING, "--json", str(file)]) == 0
+
+    assert drawn == list(room_sequences.VALIDATION_SEEDS[ROOMS])
+    (found,) = json.loads(file.read_text())["evaluations"]
+    assert found["rows"]["da3-small, weights w"]["windows"] == 3
+    assert found["rows"]["da3-small, weights w"]["auc"]["3"] == 1.0
+
+
+@pytest.mark.usefixtures("knowing_network")
+def test_paper_takes_all_frames_of_a_scene_at_once(folders: list[Path], tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+
+    assert main(options(folders, "--protocol", "paper", *KNOWING, "--json", str(file))) == 0
+
+    (found,) = json.loads(file.read_text())["evaluations"]
+    assert found["views"] == "6"
+    assert found["rows"]["da3-small, weights w"]["windows"] == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--data", "/nothing/here"], "/nothing/here is not there: give the folder of a data set, or a rosbag2"),
+        (["--protocol", "paper"], "--protocol paper needs --data"),
+        (["--protocol", "paper", "--data", "."], "hf download depth-anything/DA3-SMALL model.safetensors"),
+        (["--protocol", "paper", "--data", ".", "--model", "da3-giant"], "hf download depth-anything/DA3-GIANT-1.1"),
+        (["--rooms", "100000"], "there are 200 rooms for validation, not 100000"),
+        (["--weights", "none.safetensors"], "no such file"),
+    ],
+)
+def test_bad_request_ends_with_one_sentence(more: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "accuracy", *more]) == 1
+
+    assert sentence in capsys.readouterr().err
+
+
+def spoil_depth(folder: Path) -> None:
+    cv2.imwrite(str(folder / "0_depth.png"), np.ones((30, 30), np.uint16))
+
+
+def spoil_image(folder: Path) -> None:
+    cv2.imwrite(str(folder / "0.png"), np.ones((30, 30, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [(spoil_depth, r"depth of 0\.png has the shape \(30, 30\)"), (spoil_image, r"0\.png has 30x30 pixels")],
+)
+def test_malformed_data_end_with_one_sentence(
+    folders: list[Path], capsys: pytest.CaptureFixture[str], spoil: Callable[[Path], None], sentence: str
+) -> None:
+    spoil(folders[0])
+
+    assert main(options(folders[:1], "--windows", "1")) == 1
+
+    assert re.search(sentence, capsys.readouterr().err)
+
+
+def test_windows_that_no_frames_fill_end_with_one_sentence(
+    folders: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(options(folders[:1], "--window-size", "50")) == 1
+
+    assert "no window of 50 views that overlap: give a smaller --window-size" in capsys.readouterr().err
