@@ -108,10 +108,14 @@ def test_installed_python_finds_the_embedded_weights(installed: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["launch", "config"])
 def test_installed_share_holds_the_folder_whole(installed: Path, folder: str) -> None:
-    ours = {file.name: file.read_text() for file in (ROOT / folder).iterdir() if file.is_file()}
-    theirs = {file.name: file.read_text() for file in (installed / "share" / "da3_ros" / folder).iterdir()}
+    def content(of: Path) -> dict[str, str]:
+        return {
+            str(file.relative_to(of)): file.read_text()
+            for file in of.rglob("*.*")
+            if "__pycache__" not in file.parts and file.is_file()
+        }
 
-    assert theirs == ours
+    assert content(installed / "share" / "da3_ros" / folder) == content(ROOT / folder)
 
 
 def test_installed_share_holds_messages_and_manifest(installed: Path) -> None:

@@ -47,6 +47,7 @@ def _curve(entries: list[dict[str, Any]], part: str, name: str) -> list[tuple[fl
 def _draw(axis: Any, title: str, points: list[tuple[float, float]], is_noisy: bool) -> None:
     step, value = np.array(points).T
     axis.set_title(title, fontsize=10)
+    axis.set_xlabel("step", fontsize=8)
     axis.grid(alpha=0.3)
     axis.tick_params(labelsize=8)
     if not is_noisy:
