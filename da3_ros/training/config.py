@@ -99,6 +99,7 @@ class TrainingConfig:
     Attributes:
         model: architecture, a key of `model.config.ARCHITECTURES`.
         overrides: fields of its configuration to change.
+        variant: one of `variants.VARIANTS`, which changes more than numbers; empty for Depth Anything 3 as it is.
         stages: one after the other.
         seed: of weights, windows and augmentation.
         matched_blocks: global blocks whose first head learns to match.
@@ -118,6 +119,7 @@ class TrainingConfig:
     model: str
     stages: tuple[Stage, ...]
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    variant: str = ""
     seed: int = 0
     matched_blocks: tuple[int, ...] = (3, 5)
     weight_decay: float = 0.05

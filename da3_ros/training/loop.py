@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from da3_ros.model.build import build_network
 from da3_ros.model.monocular import MonocularNetwork
 from da3_ros.model.nested import NestedNetwork
+from da3_ros.model.network import Da3Network
 from da3_ros.training.config import TrainingConfig
 from da3_ros.training.initial import initialise_for_training
 from da3_ros.training.network import TrainedNetwork
@@ -28,6 +29,7 @@ from da3_ros.training.shards import ShardReader
 from da3_ros.training.state import Trained, TrainingState
 from da3_ros.training.targets import Windows, in_gauge
 from da3_ros.training.teacher import TrainedTeacher
+from da3_ros.training.variants import variant
 from da3_ros.training.windows import draw_windows, plan_step
 
 Label = Callable[[Windows, int, int], Windows]
@@ -78,6 +80,10 @@ def begin(config: TrainingConfig, device: torch.device) -> TrainingState:
     network = build_network(config.model, **config.overrides)
     if isinstance(network, NestedNetwork):
         raise ValueError(f"{config.model} is two networks in one: train its parts")
+    if config.variant:
+        if not isinstance(network, Da3Network):
+            raise ValueError(f"{config.model} has no variants: they are of networks that look across views")
+        variant(config.variant)(network)
     initialise_for_training(network, config.seed)
     if isinstance(network, MonocularNetwork):
         module: Trained = TrainedTeacher(network)

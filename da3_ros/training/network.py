@@ -23,6 +23,7 @@ from da3_ros.training.config import LossWeights
 from da3_ros.training.losses import losses
 from da3_ros.training.predicted import BlockMatches, Predicted
 from da3_ros.training.targets import Windows
+from da3_ros.training.variants import SeparateHeads
 
 REFERENCE = "first"  # targets are in the frame of the first view
 
@@ -60,13 +61,13 @@ class TrainedNetwork(nn.Module):
             if known is not None:
                 tokens = network.camera_encoder(normalise_cameras(known[0]), known[1], (H, W))
             taps = list(network.backbone.relate_views(network.encode(images.flatten(0, 1)), B, tokens, REFERENCE))
-        head = network.head
-        pyramid = head.reassemble.pyramid(
-            [head.project(stage, tap.patches, (H, W)).flatten(0, 1) for stage, tap in enumerate(taps)]
-        )
+        head, patches = network.head, [tap.patches.flatten(0, 1) for tap in taps]
+        pyramid = ray_pyramid = head.reassemble(patches, (H // PATCH_SIZE, W // PATCH_SIZE), W / H)
+        if isinstance(head, SeparateHeads):
+            ray_pyramid = head.ray_reassemble(patches, (H // PATCH_SIZE, W // PATCH_SIZE), W / H)
         growth, grid = (2, (H, W)) if fine else (1, (4 * H // PATCH_SIZE, 4 * W // PATCH_SIZE))
         depth, depth_confidence = head.depth_output(head.depth_fusion(pyramid, growth), grid)
-        ray, ray_confidence = head.ray_output(head.ray_fusion(pyramid, growth), W / H)
+        ray, ray_confidence = head.ray_output(head.ray_fusion(ray_pyramid, growth), W / H)
         depth, depth_confidence, ray, ray_confidence = (
             field.float().unflatten(0, (B, V)) for field in (depth, depth_confidence, ray, ray_confidence)
         )

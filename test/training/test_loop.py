@@ -16,6 +16,7 @@ from da3_ros.model.checkpoint import load_weights
 from da3_ros.training.config import TrainingConfig, config_from
 from da3_ros.training.export import export_weights
 from da3_ros.training.loop import StepReport, begin, train
+from da3_ros.training.network import TrainedNetwork
 from da3_ros.training.shards import ShardReader
 from da3_ros.training.state import TrainingState
 from test.model.tiny import TINY_NESTED
@@ -122,3 +123,32 @@ def test_nested_model_is_refused(tiny_config: TrainingConfig) -> None:
 def test_config_says_where_it_is_wrong(content: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         config_from(content)
+
+
+@pytest.mark.parametrize("variant", ["all_global", "separate_heads"])
+def test_variants_are_trained_like_the_network_itself(
+    variant: str, tiny_config: TrainingConfig, rooms: ShardReader
+) -> None:
+    config = replace(tiny_config, variant=variant)
+    state = begin(config, CPU)
+    before = {name: value.clone() for name, value in state.average.items()}
+
+    steps(state, config, rooms, 2)
+
+    plain = dict(begin(tiny_config, CPU).module.named_parameters())
+    assert (set(before) - set(plain) != set()) == (variant == "separate_heads")
+    idle = [n for n, value in state.average.items() if torch.equal(value, before[n]) and "camera_encoder" not in n]
+    assert not [name for name in idle if "lateral" not in name], "every part of a variant learns"
+
+
+def test_variants_are_looked_up_by_name(tiny_config: TrainingConfig) -> None:
+    with pytest.raises(ValueError, match="unknown variant 'none': choose one of all_global, separate_heads"):
+        begin(replace(tiny_config, variant="none"), CPU)
+
+
+def test_all_blocks_of_the_global_variant_look_across_views(tiny_config: TrainingConfig) -> None:
+    module = begin(replace(tiny_config, variant="all_global"), CPU).module
+
+    assert isinstance(module, TrainedNetwork)
+    config = module.network.backbone.config
+    assert [config.is_global(block) for block in range(config.depth)] == [False, False, *[True] * 6]
