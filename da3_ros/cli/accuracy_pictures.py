@@ -156,7 +156,7 @@ def _curves(errors: Mapping[str, FloatArray], largest: float, label: str, title:
     axis.set_title(title, fontsize=11)
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    figure.legend(loc="outside lower center", ncols=1, fontsize=8, frameon=False)
     return _png(figure)
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 AUTO = "auto"
 RESOLUTION = 504
@@ -53,4 +54,5 @@ def engine_name(arguments: argparse.Namespace) -> str:
         return f"{arguments.model}, RANDOM weights: depth means nothing"
     if arguments.weights == AUTO and arguments.model in EMBEDDED:
         return f"{arguments.model}, {EMBEDDED_MEANING}"
-    return f"{arguments.model}, weights {arguments.weights}"
+    place = Path(arguments.weights)  # a Hugging Face id has two parts, and of a path the last two tell it apart
+    return f"{arguments.model}, weights {'/'.join(place.parts[-2:])}"

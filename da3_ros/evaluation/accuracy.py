@@ -181,9 +181,9 @@ class AccuracySummary:
         rotation_median_deg: of all pairs.
         translation_median_deg: of all pairs that have a direction.
         depth: scaling -> means over windows: `window`, `view` and `unscaled`.
-        accuracy_m: mean over windows, as all that follow.
+        accuracy_m: median over windows: where predicted cameras nearly coincide, what aligns them can be huge.
         completeness_m: likewise.
-        precision: likewise.
+        precision: mean over windows, as all that follow.
         recall: likewise.
         f_score: likewise.
         ate_rmse_m: median over windows.
@@ -214,10 +214,7 @@ def summarised(windows: Sequence[tuple[str, WindowAccuracy]]) -> AccuracySummary
     """Sum up windows, each with the name of its sequence."""
     poses = [(sequence, one.poses) for sequence, one in windows if one.poses is not None]
     clouds = [one.reconstruction for _, one in windows if one.reconstruction is not None]
-    means = {
-        name: _mean([getattr(cloud, name) for cloud in clouds])
-        for name in ("accuracy", "completeness", "precision", "recall", "f_score")
-    }
+    means = {name: _mean([getattr(cloud, name) for cloud in clouds]) for name in ("precision", "recall", "f_score")}
     return AccuracySummary(
         windows=len(windows),
         pairs=sum(len(errors.rotation_deg) for _, errors in poses),
@@ -226,8 +223,8 @@ def summarised(windows: Sequence[tuple[str, WindowAccuracy]]) -> AccuracySummary
         rotation_median_deg=_median([errors.rotation_deg for _, errors in poses]),
         translation_median_deg=_median([errors.translation_deg for _, errors in poses]),
         depth=_mean_depth_errors([one.depth for _, one in windows if one.depth is not None]),
-        accuracy_m=means["accuracy"],
-        completeness_m=means["completeness"],
+        accuracy_m=_median([np.array([cloud.accuracy]) for cloud in clouds]),
+        completeness_m=_median([np.array([cloud.completeness]) for cloud in clouds]),
         precision=means["precision"],
         recall=means["recall"],
         f_score=means["f_score"],
