@@ -22,9 +22,9 @@ COLUMNS = (
 )  # fmt: skip
 EXPLAINED = (
     "AUC in %, of the worse of turn and baseline direction of every pair of views, mean over sequences. AbsRel, "
-    "delta1, RMSE: depth after one median scale per window; by view: after one per view; unscaled: as predicted, for networks "
-    "that claim metres. F-score, accuracy and completeness: of clouds, after alignment by the cameras. ATE: after "
-    "Sim(3), from three views on. Turn, direction, accuracy, completeness and ATE are medians, all others means."
+    "delta1, RMSE: depth after one median scale per window; by view: after one per view; unscaled: as predicted, for "
+    "networks that claim metres. F-score, accuracy and completeness: of clouds, after alignment by the cameras. ATE: "
+    "after Sim(3), from three views on. Turn, direction, accuracy, completeness, ATE are medians, all others means."
 )
 
 
