@@ -13,6 +13,7 @@ import os
 import socket
 import time
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from da3_ros.training.state import TrainingState
 
 ROOM_SIZE = (126, 168)
+PATIENCE = timedelta(days=7)  # of one process with another: a laptop that sleeps must not end a training
 LOGGED_EVERY = 20
 TEACHER = "da3mono-large"
 WEIGHTS_NAME, CURVES_NAME = "model.safetensors", "curves.png"
@@ -137,7 +139,9 @@ def _train(rank: int, job: Job) -> None:
     if job.processes > 1:
         backend = "nccl" if job.device.startswith("cuda") else "gloo"
         address = f"tcp://127.0.0.1:{job.port}"
-        dist.init_process_group(backend, init_method=address, rank=rank, world_size=job.processes)
+        dist.init_process_group(
+            backend, init_method=address, rank=rank, world_size=job.processes, timeout=PATIENCE
+        )  # fmt: skip
     try:
         _run_steps(job, is_first=rank == 0)
     finally:

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training itself: draw windows, go forward and back, average gradients over processes, step.
 
-One process or many, on CPU or GPU: a process takes its share of a step's windows, and gradients are averaged, so that
-the result does not depend on how many there are but for rounding.
+One process or many, on CPU or GPU: a process takes its share of a step's windows, and gradients are averaged.
 """
 
 from __future__ import annotations
@@ -43,6 +42,20 @@ class Share:
 
     rank: int = 0
     processes: int = 1
+
+    def of(self, windows: int) -> range:
+        """Numbers of this process's windows.
+
+        Raises:
+            ValueError: when there are fewer windows than processes.
+        """
+        if windows < self.processes:
+            raise ValueError(f"a step of {windows} windows cannot be shared by {self.processes} processes: use fewer")
+        return range(self.rank, windows, self.processes)
+
+    def weight(self, windows: int) -> float:
+        """What this process's mean counts, so that the mean over processes is that over all windows of a step."""
+        return len(self.of(windows)) * self.processes / windows
 
     @staticmethod
     def of_this_process() -> Share:
@@ -120,11 +133,11 @@ def train(
         began = time.perf_counter()
         stage, at = config.stage_at(state.step)
         plan = plan_step(config, stage, state.step)
-        numbers = range(share.rank, plan.windows, share.processes)
+        numbers = share.of(plan.windows)
         drawn = label(draw_windows(rooms, config, stage, state.step, numbers), state.step, share.rank)
         windows = in_gauge(drawn.to(device))
         terms = state.module.terms(windows, plan.knows_cameras, stage.fine, stage.weights)
-        terms["total"].backward()
+        (terms["total"] * share.weight(plan.windows)).backward()
         if share.processes > 1:
             average_gradients(state.module)
         norm = nn.utils.clip_grad_norm_(state.module.parameters(), config.clip)

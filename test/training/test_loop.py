@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from da3_ros.model.build import build_network
 from da3_ros.model.checkpoint import load_weights
 from da3_ros.training.config import TrainingConfig, config_from
 from da3_ros.training.export import export_weights
-from da3_ros.training.loop import StepReport, begin, train
+from da3_ros.training.loop import Share, StepReport, begin, train
 from da3_ros.training.network import TrainedNetwork
 from da3_ros.training.shards import ShardReader
 from da3_ros.training.state import TrainingState
+from da3_ros.training.targets import in_gauge
+from da3_ros.training.windows import draw_windows
 from test.model.tiny import TINY_NESTED
 
 CPU = torch.device("cpu")
@@ -152,3 +154,25 @@ def test_all_blocks_of_the_global_variant_look_across_views(tiny_config: Trainin
     assert isinstance(module, TrainedNetwork)
     config = module.network.backbone.config
     assert [config.is_global(block) for block in range(config.depth)] == [False, False, *[True] * 6]
+
+
+def test_mean_over_processes_is_the_mean_over_windows(tiny_config: TrainingConfig, rooms: ShardReader) -> None:
+    stage, module = tiny_config.stages[0], begin(tiny_config, CPU).module
+
+    def gradient(numbers: Sequence[int], weight: float = 1.0) -> Tensor:
+        windows = in_gauge(draw_windows(rooms, tiny_config, stage, 0, numbers))
+        (module.terms(windows, False, False, stage.weights)["total"] * weight).backward()
+        found = [p.grad.flatten() for p in module.parameters() if p.grad is not None]
+        module.zero_grad()
+        return torch.cat(found)
+
+    shares = [Share(rank, 2) for rank in range(2)]
+    together = torch.stack([gradient(share.of(3), share.weight(3)) for share in shares]).mean(0)
+
+    whole = gradient(range(3))
+    assert (together - whole).norm() < 0.05 * whole.norm()  # windows do not see equally many matches
+
+
+def test_more_processes_than_windows_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 windows cannot be shared by 3 processes"):
+        Share(0, 3).of(2)
