@@ -97,7 +97,11 @@ def run(arguments: argparse.Namespace) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", str(job.threads))
     import torch.multiprocessing as processes
 
-    processes.spawn(_train, (job,), nprocs=job.processes)
+    try:
+        processes.spawn(_train, (job,), nprocs=job.processes)
+    except processes.ProcessRaisedException as error:
+        *_, said = str(error).strip().splitlines()  # a traceback; its last line is the exception's name and text
+        raise CommandError(said.partition(": ")[2] or said) from error
     return 0
 
 
@@ -144,6 +148,8 @@ def _train(rank: int, job: Job) -> None:
         )  # fmt: skip
     try:
         _run_steps(job, is_first=rank == 0)
+    except (ValueError, FloatingPointError) as error:
+        raise CommandError(str(error)) from error
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
@@ -156,13 +162,10 @@ def _run_steps(job: Job, is_first: bool) -> None:
     from da3_ros.training.shards import ShardReader
 
     device, state_file = torch.device(job.device), job.out / STATE_NAME
-    try:
-        state, rooms = begin(job.config, device), ShardReader(job.rooms)
-        if state_file.exists():
-            state.load(state_file)
-        label = _labeller(job, device)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
+    state, rooms = begin(job.config, device), ShardReader(job.rooms)
+    if state_file.exists():
+        state.load(state_file)
+    label = _labeller(job, device)
     log, examined = Log(job.out / LOG_NAME, LOGGED_EVERY), _Examined(job)
     with _progress(disable=not is_first) as progress:
         bar = progress.add_task("training", total=job.config.steps, completed=state.step)

@@ -26,7 +26,7 @@ from da3_ros.inference.peak_memory import MemoryOfCall, check_fits, half_at_once
 from da3_ros.inference.precision import resolve_precision, set_precision
 from da3_ros.inference.preprocess import PATCH_SIZE_PX, Preprocessor, ProcessedViews
 from da3_ros.model.camera_token import normalise_cameras
-from da3_ros.model.config import NestedConfig
+from da3_ros.model.config import IMAGENET_MEAN, IMAGENET_STD, NestedConfig
 from da3_ros.model.heads import VIEWS_AT_ONCE
 from da3_ros.model.nested import NestedNetwork, NestedOutput
 from da3_ros.model.network import Da3Network, NetworkOutput
@@ -36,8 +36,6 @@ POSE_SOURCES = ("camera_head", "rays")
 CPU_VIEWS_AT_ONCE = 1
 
 _SHORTAGES = ("out of memory", "alloc_failed", "bad_alloc", "defaultcpuallocator")
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class DepthEstimator:
@@ -251,8 +249,8 @@ def normalised(pixels: torch.Tensor) -> torch.Tensor:
 def _normalisation(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Factor and shift of every channel, (3, 1, 1) each; to send them anew each time would wait for a GPU."""
     with torch.inference_mode(False):  # cached: made while predicting, it must also serve where gradients flow
-        mean = torch.tensor(_IMAGENET_MEAN, device=device).view(3, 1, 1)
-        std = torch.tensor(_IMAGENET_STD, device=device).view(3, 1, 1)
+        mean = torch.tensor(IMAGENET_MEAN, device=device).view(3, 1, 1)
+        std = torch.tensor(IMAGENET_STD, device=device).view(3, 1, 1)
         return 1 / (255 * std), mean / std
 
 

@@ -17,6 +17,9 @@ MonocularName: TypeAlias = Literal["da3mono-large", "da3metric-large"]
 NestedName: TypeAlias = Literal["da3nested-giant-large"]
 
 PATCH_SIZE: Final = 14
+# Of the images that backbones began on: a network sees (image - mean) / deviation of an image from 0 to 1.
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 POSITION_GRID: Final = 37  # the position table was trained at 518x518 pixels, 37x37 patches
 
 

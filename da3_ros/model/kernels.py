@@ -23,6 +23,8 @@ from torch import Tensor, nn
 _TILE_SCORES = 2_000_000
 # Shorter sequences gain nothing from tiles.
 _MIN_TILED_TOKENS = 256
+# Sequences in training whose scores may be kept: 4 MB of float32 for each head.
+_MAX_KEPT_TOKENS = 1024
 # Sums of so large powers of two, and of their inverses, keep within float32 and bfloat16.
 _MAX_EXPONENT = 100.0
 _LOG2_E = math.log2(math.e)
@@ -55,7 +57,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """
     if q.shape[-2] >= _MIN_TILED_TOKENS and q.dtype in _FAST_TYPES and _prefers_convolution(q):
         return _tiled_attention(q, k, v).flatten(2)
-    if q.device.type == "cpu" and torch.is_grad_enabled():
+    if q.device.type == "cpu" and torch.is_grad_enabled() and q.shape[-2] <= _MAX_KEPT_TOKENS:
         # Short sequences in training: the fused kernel's way back takes longer than to keep the scores.
         scores = (q * q.shape[-1] ** -0.5) @ k.mT
         return (scores.softmax(-1).to(v.dtype) @ v).transpose(1, 2).flatten(2)

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from da3_ros.model.config import IMAGENET_MEAN, IMAGENET_STD
 from da3_ros.training.config import Stage, TrainingConfig
 from da3_ros.training.shards import ShardReader, ShardRoom
 from da3_ros.training.targets import Windows
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as in `inference.preprocess`
 GAIN, OFFSET, NOISE = 0.25, 0.06, 0.02  # of images from 0 to 1, at full strength of colour
 MOST_OVERLAP = 1.05  # nothing shares so much; views are drawn in proportion to what is missing to it
 MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0]).astype(np.float32)
@@ -100,7 +100,7 @@ def choose_views(overlap: npt.NDArray[np.float32], count: int, least: float, rng
 
 def normalised(images: Tensor) -> Tensor:
     """(..., 3, H, W) images from 0 to 1, as the network wants them."""
-    return (images - images.new_tensor(MEAN)[:, None, None]) / images.new_tensor(STD)[:, None, None]
+    return (images - images.new_tensor(IMAGENET_MEAN)[:, None, None]) / images.new_tensor(IMAGENET_STD)[:, None, None]
 
 
 def _window(

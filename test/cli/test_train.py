@@ -81,6 +81,14 @@ def test_bad_config_is_one_sentence(
     assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_failure_of_a_process_is_one_sentence_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_rooms(tmp_path / "rooms")
+
+    assert main([*write_config(tmp_path, steps=2), "--processes", "4"]) == 1
+    assert capsys.readouterr().err.strip().endswith("cannot be shared by 4 processes: use fewer")
+
+
 def test_folder_without_rooms_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(write_config(tmp_path, steps=2)) == 1
     assert "there are no shards in" in capsys.readouterr().err
