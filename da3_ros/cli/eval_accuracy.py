@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from da3_ros.cli.accuracy_table import EXPLAINED, Evaluation, as_json, cells
 from da3_ros.cli.main import CommandError
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from da3_ros.evaluation.accuracy import Predict
     from da3_ros.evaluation.accuracy_run import EvaluatedWindow
     from da3_ros.evaluation.known_frames import KnownSequence
+    from da3_ros.evaluation.streamed import StreamedTrajectory
     from da3_ros.evaluation.true_windows import Overlap, TrueWindow
 
 MODEL = "da3-small"
@@ -38,6 +41,13 @@ def add_accuracy_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--windows", type=positive_int, metavar="N", help="of each sequence (default: 12; of a room: 1)")
     group.add_argument(
         "--rooms", type=positive_int, default=200, metavar="N", help="simulated rooms, without --data (default: 200)"
+    )
+    group.add_argument(
+        "--demo-room", action="store_true",
+        help="the demo's room, on the demo's paths, instead of random rooms; weights may have been trained in it",
+    )  # fmt: skip
+    group.add_argument(
+        "--stream", action="store_true", help="also run each whole sequence through the stream: its trajectory"
     )
     group.add_argument(
         "--protocol", choices=("windows", "paper"), default="windows",
@@ -79,13 +89,15 @@ def accuracy_figures(arguments: argparse.Namespace) -> AccuracyFigures:
     try:
         if arguments.weights:
             settle_model(arguments)
-        evaluations = _evaluations(arguments)
+        predict = _network(arguments) if arguments.weights else None
+        evaluations = _evaluations(arguments, predict)
+        trajectories = _streamed(arguments, predict) if arguments.stream else []
     except (DatasetError, EngineError, ValueError) as error:
         raise CommandError(str(error)) from error
     rows = [
         cells(name, evaluation.views, row) for evaluation in evaluations for name, row in evaluation.rows.items()
     ]  # fmt: skip
-    sentences = _sentences(arguments, evaluations)
+    sentences = _sentences(arguments, evaluations) + [_trajectory_sentence(found) for found in trajectories]
     if arguments.html:
         from da3_ros.cli.accuracy_page import write_page
 
@@ -95,11 +107,12 @@ def accuracy_figures(arguments: argparse.Namespace) -> AccuracyFigures:
         "weights": arguments.weights,
         "protocol": arguments.protocol,
         "evaluations": [as_json(evaluation) for evaluation in evaluations],
+        "trajectories": [{**asdict(found), "ate_share": found.ate_share} for found in trajectories],
     }
     return AccuracyFigures(rows, sentences, content)
 
 
-def _evaluations(arguments: argparse.Namespace) -> list[Evaluation]:
+def _evaluations(arguments: argparse.Namespace, predict: Predict | None) -> list[Evaluation]:
     """All windows, for each size; a size of 0 is all frames of a scene."""
     from da3_ros.evaluation.accuracy import AccuracyRules
     from da3_ros.evaluation.accuracy_baselines import blind_predict
@@ -107,14 +120,13 @@ def _evaluations(arguments: argparse.Namespace) -> list[Evaluation]:
     from da3_ros.evaluation.pose_accuracy import MIN_BASELINE_M
 
     is_paper = arguments.protocol == "paper"
-    network = (engine_name(arguments), _network(arguments)) if arguments.weights else None
+    network = (engine_name(arguments), predict) if predict else None
     rules = AccuracyRules(0.0 if is_paper else MIN_BASELINE_M, arguments.threshold)
     sizes = [0] if is_paper else list(dict.fromkeys(arguments.window_size))
     runs = {size: AccuracyRun(blind_predict(_resolution(arguments)), network, rules) for size in sizes}
     left_out = dict.fromkeys(sizes, 0)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True) as progress:
-        bar = progress.add_task("sequences", total=None if arguments.data else arguments.rooms)
+    with _progress() as progress:
+        bar = progress.add_task("sequences", total=None if arguments.data else _simulated_count(arguments))
         for sequence, overlap in _sequences(arguments):
             for size, run in runs.items():
                 windows, missed = _drawn(arguments, sequence, overlap, size)
@@ -124,6 +136,32 @@ def _evaluations(arguments: argparse.Namespace) -> list[Evaluation]:
                     run.add(window)
             progress.advance(bar)
     return [_summed(size, run.finish(), left_out[size]) for size, run in runs.items()]
+
+
+def _streamed(arguments: argparse.Namespace, predict: Predict | None) -> list[StreamedTrajectory]:
+    """The trajectory of every sequence, one after the other."""
+    from da3_ros.evaluation.streamed import streamed
+
+    if predict is None:
+        raise ValueError("--stream needs a network: give --weights")
+    if not (arguments.data or arguments.demo_room):
+        raise ValueError("--stream needs sequences, and rooms are none: give --data or --demo-room")
+    found = []
+    with _progress() as progress:
+        for sequence, _ in _sequences(arguments):
+            bar = progress.add_task(f"stream of {sequence.name}", total=len(sequence.frames))
+            found.append(streamed(sequence, predict, partial(_show, progress, bar)))
+            progress.update(bar, visible=False)
+    return found
+
+
+def _show(progress: Progress, bar: TaskID, done: int) -> None:
+    progress.update(bar, completed=done)
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, transient=True)
 
 
 def _summed(size: int, found: Sequence[EvaluatedWindow], left_out: int) -> Evaluation:
@@ -148,7 +186,8 @@ def _drawn(
 
     if not size:
         return (paper_window(sequence),), 0
-    count = arguments.windows or (WINDOWS_OF_SEQUENCE if arguments.data else WINDOWS_OF_ROOM)
+    has_sequences = bool(arguments.data) or arguments.demo_room
+    count = arguments.windows or (WINDOWS_OF_SEQUENCE if has_sequences else WINDOWS_OF_ROOM)
     drawn = draw_windows(sequence, size, count, overlap)
     return drawn.windows, drawn.left_out
 
@@ -160,9 +199,20 @@ def _sequences(arguments: argparse.Namespace) -> Iterator[tuple[KnownSequence, O
         for path in arguments.data:
             yield from ((sequence, None) for sequence in open_truth(path, arguments.intrinsics))
         return
+    if arguments.demo_room:
+        from da3_ros.evaluation.demo_sequences import demo_sequences
+
+        yield from ((sequence, None) for sequence in demo_sequences())
+        return
     from da3_ros.evaluation.room_sequences import room_sequences
 
     yield from room_sequences(arguments.rooms)
+
+
+def _simulated_count(arguments: argparse.Namespace) -> int:
+    from da3_ros.evaluation.demo_sequences import DEMO_SEQUENCES
+
+    return DEMO_SEQUENCES if arguments.demo_room else int(arguments.rooms)
 
 
 def _network(arguments: argparse.Namespace) -> Predict:
@@ -204,7 +254,8 @@ def _answering(arguments: argparse.Namespace) -> str:
 
 
 def _sentences(arguments: argparse.Namespace, evaluations: Sequence[Evaluation]) -> list[str]:
-    on = "simulated rooms" if not arguments.data else ", ".join(path.name for path in arguments.data)
+    simulated = "the demo's room" if arguments.demo_room else "simulated rooms"
+    on = ", ".join(path.name for path in arguments.data) or simulated
     lines = [f"On {on}, longest side {_resolution(arguments)} px. {EXPLAINED}"]
     undirected = {one.views: max(row.undirected_pairs for row in one.rows.values()) for one in evaluations}
     if any(undirected.values()):
@@ -218,6 +269,15 @@ def _sentences(arguments: argparse.Namespace, evaluations: Sequence[Evaluation])
     if not arguments.weights:
         lines.append("No network: give --weights for its rows.")
     return lines
+
+
+def _trajectory_sentence(found: StreamedTrajectory) -> str:
+    placed = (
+        f"{found.sequence} as a stream: {found.placed} of {found.frames} images placed, path {found.length_m:.2f} m"
+    )
+    if math.isnan(found.ate_rmse_m):
+        return f"{placed}; its places do not determine an alignment."
+    return f"{placed}, ATE {found.ate_rmse_m:.3f} m ({found.ate_share:.1%}), turn {found.rotation_median_deg:.2f}°."
 
 
 def _intrinsics(text: str) -> tuple[float, float, float, float]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from da3_ros.cli.main import CommandError
 from da3_ros.cli.numbers import positive_int
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, help="YAML file; config/training/ has some")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where everything goes")
     parser.add_argument("--rooms", type=Path, metavar="DIR", help="rendered rooms (default: OUT/rooms)")
-    parser.add_argument("--room-count", type=positive_int, metavar="N", help="instead of the config's")
+    parser.add_argument("--room-count", type=positive_int, metavar="N", help="random rooms, instead of the config's")
     parser.add_argument("--render-only", action="store_true", help="stop when the rooms are there")
     parser.add_argument("--no-render", action="store_true", help="take the rooms that are there")
     parser.add_argument("--minutes", type=float, metavar="M", help="stop after so long; the next call goes on")
@@ -80,11 +80,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Render, train, export."""
-    config, count = _read(arguments.config)
+    config, counts = _read(arguments.config)
     rooms = arguments.rooms or arguments.out / "rooms"
     arguments.out.mkdir(parents=True, exist_ok=True)
     if not arguments.no_render:
-        _render(rooms, arguments.room_count or count, arguments.processes)
+        counts = replace(counts, random=arguments.room_count or counts.random)
+        _render(rooms, counts, arguments.processes)
     if arguments.render_only:
         return 0
     deadline = time.time() + 60 * arguments.minutes if arguments.minutes else float("inf")
@@ -105,33 +106,51 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _read(path: Path) -> tuple[TrainingConfig, int]:
-    """The training, and how many rooms it wants."""
+@dataclass(frozen=True, slots=True)
+class RoomCounts:
+    """How many random rooms a training wants, and how many sequences of the demo's room."""
+
+    random: int
+    demo: int = 0
+
+
+def _read(path: Path) -> tuple[TrainingConfig, RoomCounts]:
+    """The training, and the rooms it wants."""
     from da3_ros.training.config import config_from
 
     try:
         content = yaml.safe_load(path.read_text())
         if not isinstance(content, dict):
             raise ValueError("a mapping is needed")
-        return config_from({key: value for key, value in content.items() if key != "rooms"}), int(content["rooms"])
+        counted = {key: content.pop(key, 0) for key in ("rooms", "demo_rooms")}
+        config = config_from(content)
+        if not counted["rooms"]:
+            raise ValueError("rooms: say how many random rooms to train on")
+        return config, RoomCounts(int(counted["rooms"]), int(counted["demo_rooms"]))
     except (yaml.YAMLError, ValueError, TypeError, KeyError) as error:
         raise CommandError(f"{path}: {error}") from error
 
 
-def _render(folder: Path, count: int, workers: int) -> None:
+def _render(folder: Path, counts: RoomCounts, workers: int) -> None:
+    from da3_ros.simulation.demo_views import DEMO_SEEDS
     from da3_ros.simulation.room_views import TRAINING_SEEDS
     from da3_ros.training.shards import render_shards
 
     with _progress() as progress:
-        bar = progress.add_task("rendering rooms, shards", total=None)
+        for what, seeds in (
+            ("random rooms", TRAINING_SEEDS[: counts.random]),
+            ("the demo's room", DEMO_SEEDS[: counts.demo]),
+        ):
+            bar = progress.add_task(f"rendering {what}, shards", total=None, visible=bool(seeds))
 
-        def show(done: int, total: int) -> None:
-            progress.update(bar, completed=done, total=total)
+            def show(done: int, total: int, bar: TaskID = bar) -> None:
+                progress.update(bar, completed=done, total=total)
 
-        try:
-            render_shards(folder, TRAINING_SEEDS[:count], workers=workers, size=ROOM_SIZE, progress=show)
-        except ValueError as error:
-            raise CommandError(str(error)) from error
+            try:
+                if seeds:
+                    render_shards(folder, seeds, workers=workers, size=ROOM_SIZE, progress=show)
+            except ValueError as error:
+                raise CommandError(str(error)) from error
 
 
 def _train(rank: int, job: Job) -> None:
@@ -226,7 +245,8 @@ class _Examined:
         self.export(state)
         if isinstance(state.module, TrainedTeacher):
             return {}
-        return self._validation.figures(self._job.config.model, self._job.out / WEIGHTS_NAME)
+        stage, _ = self._job.config.stage_at(state.step - 1)
+        return self._validation.figures(self._job.config.model, self._job.out / WEIGHTS_NAME, max(stage.sizes[0]))
 
 
 def _in_words(report: StepReport) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from da3_ros.cli.eval_accuracy import ROOM_RESOLUTION
 from da3_ros.evaluation.accuracy import WindowTruth, summarised, window_accuracy
 from da3_ros.evaluation.pose_accuracy import MIN_BASELINE_M
 from da3_ros.evaluation.room_sequences import room_sequences
@@ -23,14 +22,15 @@ class Validation:
     def __init__(self) -> None:
         self._windows: list[TrueWindow] = []
 
-    def figures(self, model: str, weights: Path) -> dict[str, float]:
+    def figures(self, model: str, weights: Path, resolution: int) -> dict[str, float]:
         """Of one window of each room.
 
         Args:
             model: architecture.
             weights: checkpoint.
+            resolution: longest side of the images, the one it is trained at.
         """
-        engine = load_estimator(model, str(weights), device="cpu", process_resolution=ROOM_RESOLUTION)
+        engine = load_estimator(model, str(weights), device="cpu", process_resolution=resolution)
         found = []
         for window in self._drawn():
             prediction = engine.estimate(window.read_images(), window.cameras)

@@ -25,8 +25,8 @@ from da3_ros.simulation.view_overlap import view_overlap
 
 TRAINING_SEEDS = range(1 << 20, 1 << 21)
 VALIDATION_SEEDS = range(1 << 21, (1 << 21) + 200)  # far enough that they share no textures with training
-GENERATOR_VERSION = 1  # goes up whenever a seed gives other views
-FOCAL_SHARES = (0.45, 0.95)  # of the image's width
+GENERATOR_VERSION = 2  # goes up whenever a seed gives other views
+FOCAL_SHARES = (0.48, 0.72)  # of the image's width: 92 to 70 degrees
 CLEARANCE_M = 0.27
 NEAREST_MEDIAN_M = 0.9
 USEFUL_OVERLAP = 0.3

@@ -24,18 +24,18 @@ class Simulation:
     agree on all truth. Returned arrays are shared and read-only.
     """
 
-    def __init__(self, seed: int, rig: Rig, trajectory: str = "loop") -> None:
+    def __init__(self, seed: int, rig: Rig, trajectory: str = "loop", caster: RayCaster | None = None) -> None:
         """Make the room.
 
         Args:
             seed: of the room.
             rig: cameras with their image sizes.
             trajectory: name of the path, one of `trajectory.TRAJECTORIES`.
+            caster: of this seed's room, which spares making it again; None to make it.
         """
-        room = make_room(seed)
+        self.caster = caster or RayCaster(make_room(seed))
         self.rig = rig
-        self.trajectory = Trajectory(trajectory, room.walkway)
-        self.caster = RayCaster(room)
+        self.trajectory = Trajectory(trajectory, self.caster.room.walkway)
         self._view = lru_cache(maxsize=CACHED_VIEWS)(self._render)
         self._depth = lru_cache(maxsize=CACHED_VIEWS)(self._cast)
 

@@ -57,6 +57,7 @@ class Stage:
         known_cameras: share of the steps in which the network is given the cameras.
         zoom: an image keeps at least this share of its sides when it is cropped, which changes its field of view.
         colour: strength of the changes of colour, 0 to 1.
+        demo_share: share of the windows that show the demo's room; the others show random ones.
         weights: of the loss.
     """
 
@@ -71,6 +72,7 @@ class Stage:
     known_cameras: float = 0.2
     zoom: float = 1.0
     colour: float = 1.0
+    demo_share: float = 0.0
     weights: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
@@ -81,8 +83,9 @@ class Stage:
             raise ValueError(f"sizes must be multiples of {PATCH_SIZE} and at least two patches: {self.sizes}")
         if self.views_per_step < max(self.views):
             raise ValueError(f"views_per_step {self.views_per_step} holds no window of {max(self.views)} views")
-        if not (0 <= self.cool_down <= 1 and 0 <= self.known_cameras <= 1 and 0 < self.zoom <= 1):
-            raise ValueError("cool_down and known_cameras are shares from 0 to 1, zoom is above 0")
+        shares = (self.cool_down, self.known_cameras, self.demo_share)
+        if not (all(0 <= share <= 1 for share in shares) and 0 < self.zoom <= 1):
+            raise ValueError("cool_down, known_cameras and demo_share are shares from 0 to 1, zoom is above 0")
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step of this stage, from 0: up in a line, level, and down in a line to zero."""

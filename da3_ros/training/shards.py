@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from da3_ros.geometry.camera import PinholeCamera
+from da3_ros.simulation.demo_views import DEMO_SEEDS, draw_demo_views
 from da3_ros.simulation.room_views import GENERATOR_VERSION, RoomViews, draw_room_views
 
 SUFFIX = ".safetensors"
@@ -141,7 +143,8 @@ def _be_one_thread() -> None:
 
 def write_shard(folder: Path, plan: ShardPlan) -> None:
     """Render one shard under a temporary name, then give it its own."""
-    rooms = [draw_room_views(seed, plan.size, plan.views) for seed in plan.seeds]
+    drawn = (draw_demo_views if seed in DEMO_SEEDS else draw_room_views for seed in plan.seeds)
+    rooms = [draw(seed, plan.size, plan.views) for draw, seed in zip(drawn, plan.seeds, strict=True)]
     # safetensors writes memory as it lies
     arrays = {name: np.ascontiguousarray(np.stack([_stored(room, name) for room in rooms])) for name in DTYPES}
     temporary = folder / f".{plan.name}.{os.getpid()}"
@@ -260,6 +263,12 @@ class ShardReader:
     def seeds(self) -> tuple[int, ...]:
         """Of all rooms."""
         return tuple(seed for shard in self._shards for seed in shard.plan.seeds)
+
+    @cached_property
+    def of_demo(self) -> range:
+        """Numbers of the rooms that are the demo's: the last ones."""
+        others = sum(seed not in DEMO_SEEDS for seed in self.seeds)
+        return range(others, len(self))
 
     def room(self, index: int) -> ShardRoom:
         """Room number `index`, from zero on.

@@ -91,8 +91,7 @@ def ray_directions(intrinsics: Tensor, size: tuple[int, int], grid: tuple[int, i
 def ray_map(windows: Windows, grid: tuple[int, int]) -> Tensor:
     """(B, V, gh, gw, 6) R K^-1 (u, v, 1), then the camera's centre, at the centres of a grid."""
     directions = ray_directions(windows.intrinsics, windows.size, grid)
-    rotation = windows.world_from_camera[..., None, None, :3, :3]
-    turned = (rotation @ directions[..., None]).squeeze(-1)
+    turned = _turned(windows.world_from_camera, directions)
     centre = windows.world_from_camera[..., None, None, :3, 3].expand_as(turned)
     return torch.cat((turned, centre), dim=-1)
 
@@ -149,6 +148,10 @@ def _seen_by(windows: Windows, view: int, points: Tensor) -> tuple[Tensor, Tenso
 
 
 def _moved(a_from_b: Tensor, points: Tensor) -> Tensor:
-    """(B, V, ..., 3) points moved by the (B, V, 4, 4) transform of their view; two axes stand between."""
-    rotation, shift = a_from_b[..., None, None, :3, :3], a_from_b[..., None, None, :3, 3]
-    return (rotation @ points[..., None]).squeeze(-1) + shift
+    """(B, V, n, m, 3) points moved by the (B, V, 4, 4) transform of their view."""
+    return _turned(a_from_b, points) + a_from_b[..., None, None, :3, 3]
+
+
+def _turned(a_from_b: Tensor, vectors: Tensor) -> Tensor:
+    """(B, V, n, m, 3) vectors turned by the (B, V, 4, 4) transform of their view; one large product is fastest."""
+    return (vectors.flatten(2, 3) @ a_from_b[..., :3, :3].transpose(-1, -2)).view_as(vectors)

@@ -69,10 +69,17 @@ def draw_windows(
     drawn = []
     for number in numbers:
         rng = np.random.default_rng((config.seed, step, number))
-        room = rooms.room(int(rng.integers(len(rooms))))
+        room = rooms.room(_room_number(rooms, stage.demo_share, rng))
         views = choose_views(room.overlap, plan.views, config.overlap, rng)
         drawn.append(_window(room, views, plan.size, stage, rng))
     return Windows(*(torch.stack(parts) for parts in zip(*drawn, strict=True)))
+
+
+def _room_number(rooms: ShardReader, demo_share: float, rng: np.random.Generator) -> int:
+    numbers = rooms.of_demo if rng.uniform() < demo_share else range(rooms.of_demo.start)
+    if not numbers:
+        raise ValueError("a stage wants rooms that are not there: render random rooms, and the demo's for demo_share")
+    return numbers[int(rng.integers(len(numbers)))]
 
 
 def choose_views(overlap: npt.NDArray[np.float32], count: int, least: float, rng: np.random.Generator) -> list[int]:

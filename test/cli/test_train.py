@@ -70,6 +70,7 @@ def test_teacher_is_trained_and_then_labels_for_a_student(command: list[str], tm
         ("model: da3-nano", "stages: a list is needed"),
         ("- 1", "a mapping is needed"),
         ("model: [", "while parsing"),
+        ("{model: da3-nano, stages: [{steps: 1, sizes: [[28, 28]]}]}", "say how many random rooms"),
     ],
 )
 def test_bad_config_is_one_sentence(
@@ -98,6 +99,7 @@ def test_folder_without_rooms_is_one_sentence(tmp_path: Path, capsys: pytest.Cap
 def test_configs_that_ship_are_whole(path: Path) -> None:
     content = yaml.safe_load(path.read_text())
     assert content.pop("rooms") > 0
+    assert content.pop("demo_rooms", 0) >= 0
 
     config = config_from(content)
 

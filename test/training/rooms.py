@@ -4,19 +4,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
 
+from da3_ros.simulation.demo_views import DEMO_SEEDS
 from da3_ros.training.shards import DTYPES, ShardPlan
 
 SIZE, VIEWS = (42, 56), 4
 
 
-def write_rooms(folder: Path, count: int = 3) -> None:
-    """A shard of `count` rooms under the name and with the metadata that `training.shards` gives."""
-    plan = ShardPlan(tuple(range(count)), SIZE, VIEWS)
+def write_rooms(folder: Path, seeds: Sequence[int] = range(3)) -> None:
+    """A shard of rooms under the name and with the metadata that `training.shards` gives."""
+    plan = ShardPlan(tuple(seeds), SIZE, VIEWS)
     rooms = [_room(seed) for seed in plan.seeds]
     arrays = {
         name: np.ascontiguousarray(np.stack([room[name] for room in rooms]).astype(dtype))
@@ -28,8 +30,8 @@ def write_rooms(folder: Path, count: int = 3) -> None:
 
 def _room(seed: int) -> dict[str, np.ndarray]:
     """The wall z = distance + slope x, from cameras that look along z and move along x."""
-    (H, W), focal = SIZE, 0.8 * SIZE[1]
-    distance, slope = 2.0 + 0.3 * seed, 0.2 + 0.1 * seed
+    (H, W), focal = SIZE, (0.5 if seed in DEMO_SEEDS else 0.8) * SIZE[1]
+    distance, slope = 2.0 + 0.3 * (seed % 3), 0.2 + 0.1 * (seed % 3)
     x = (np.arange(W) - (W - 1) / 2) / focal + np.zeros((H, 1))
     y = ((np.arange(H) - (H - 1) / 2) / focal)[:, None] + np.zeros((1, W))
     poses, depths, images = np.tile(np.eye(4), (VIEWS, 1, 1)), [], []

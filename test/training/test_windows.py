@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from da3_ros.inference import estimator
+from da3_ros.simulation.demo_views import DEMO_SEEDS
 from da3_ros.training.config import Stage, TrainingConfig
 from da3_ros.training.shards import ShardReader
 from da3_ros.training.windows import choose_views, draw_windows, normalised, plan_step
 from test.closeness import assert_close
 from test.strategies import seeds
-from test.training.rooms import SIZE
+from test.training.rooms import SIZE, write_rooms
 
 STAGE = Stage(steps=9, sizes=(SIZE, (28, 56), (42, 42)), views=(1, 2, 3), views_per_step=6, zoom=0.6)
 CONFIG = TrainingConfig("da3-nano", (STAGE,))
@@ -38,6 +40,27 @@ def test_another_seed_draws_other_windows(rooms: ShardReader) -> None:
     drawn = [draw_windows(rooms, replace(CONFIG, seed=seed), STAGE, 0, [0]).intrinsics.sum() for seed in range(8)]
 
     assert len({float(value) for value in drawn}) > 4
+
+
+def test_share_of_windows_shows_the_demos_room(tmp_path: Path) -> None:
+    write_rooms(tmp_path, seeds=range(3))
+    write_rooms(tmp_path, seeds=DEMO_SEEDS[:2])
+    reader = ShardReader(tmp_path)
+    stage = replace(STAGE, sizes=(SIZE,), views=(1,), views_per_step=400, demo_share=0.25)
+    focal = {False: 0.8, True: 0.5}  # shares of the width
+
+    windows = draw_windows(reader, CONFIG, replace(stage, zoom=1.0), 0, range(400))
+
+    shares = windows.intrinsics[:, 0, 0, 0] / SIZE[1]
+    is_demo = (shares - focal[True]).abs() < 0.01
+    assert ((shares - focal[False]).abs()[~is_demo] < 0.01).all()
+    assert 0.18 < float(is_demo.float().mean()) < 0.32
+    assert reader.of_demo == range(3, 5)
+
+
+def test_rooms_that_a_stage_wants_must_be_there(rooms: ShardReader) -> None:
+    with pytest.raises(ValueError, match="the demo's for demo_share"):
+        draw_windows(rooms, CONFIG, replace(STAGE, demo_share=1.0), 0, [0])
 
 
 @given(step=st.integers(0, 300))
