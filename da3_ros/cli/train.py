@@ -220,33 +220,36 @@ def _labeller(job: Job, device: torch.device) -> Labeller:
 
 
 class _Examined:
-    """The averaged weights as files that can be looked at: a checkpoint, its figures, and curves."""
+    """The averaged weights as what can be looked at: a checkpoint, its figures, and curves."""
 
     def __init__(self, job: Job) -> None:
         from da3_ros.cli.training_validation import Validation
 
-        self._job, self._validation = job, Validation()
+        self._job, self._validation = job, Validation(job.config.validation_rooms)
 
     def export(self, state: TrainingState) -> None:
-        """Write the checkpoint of an any-view network, and the curves so far."""
+        """Draw the curves so far, and write the checkpoint of an any-view network; a variant has none."""
         from da3_ros.cli.training_picture import draw_curves
         from da3_ros.training.export import export_weights
         from da3_ros.training.loop import LOG_NAME
         from da3_ros.training.teacher import TrainedTeacher
 
-        if not isinstance(state.module, TrainedTeacher):
-            export_weights(self._job.config, state.averaged(), self._job.out / WEIGHTS_NAME, state.step)
-        draw_curves(self._job.out / CURVES_NAME, self._job.out / LOG_NAME)
+        config, out = self._job.config, self._job.out
+        if not (isinstance(state.module, TrainedTeacher) or config.variant):
+            export_weights(config, state.averaged(), out / WEIGHTS_NAME, state.step)
+        draw_curves(out / CURVES_NAME, out / LOG_NAME)
 
     def look(self, state: TrainingState) -> dict[str, float]:
-        """Export, and figures of the checkpoint; none of a teacher, whose depth has no scale."""
+        """Export, and figures of the averaged weights; none of a teacher, whose depth has no scale."""
+        from da3_ros.training.export import averaged_network
         from da3_ros.training.teacher import TrainedTeacher
 
         self.export(state)
         if isinstance(state.module, TrainedTeacher):
             return {}
-        stage, _ = self._job.config.stage_at(state.step - 1)
-        return self._validation.figures(self._job.config.model, self._job.out / WEIGHTS_NAME, max(stage.sizes[0]))
+        config = self._job.config
+        stage, _ = config.stage_at(state.step - 1)
+        return self._validation.figures(averaged_network(config, state.averaged()), max(stage.sizes[0]))
 
 
 def _in_words(report: StepReport) -> str:

@@ -4,33 +4,38 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import torch
 
 from da3_ros.evaluation.accuracy import WindowTruth, summarised, window_accuracy
 from da3_ros.evaluation.pose_accuracy import MIN_BASELINE_M
 from da3_ros.evaluation.room_sequences import room_sequences
 from da3_ros.evaluation.true_windows import TrueWindow, draw_windows
-from da3_ros.inference.loading import load_estimator
+from da3_ros.inference.estimator import DepthEstimator
+from da3_ros.model.network import Da3Network
 
-ROOMS, VIEWS = 60, 2
+VIEWS = 2
 THRESHOLD_M = 0.05
 
 
 class Validation:
-    """Keeps the rooms, so that they are rendered once."""
+    """Keeps the rooms, so that they are rendered once.
 
-    def __init__(self) -> None:
+    Args:
+        rooms: how many.
+    """
+
+    def __init__(self, rooms: int) -> None:
+        self._rooms = rooms
         self._windows: list[TrueWindow] = []
 
-    def figures(self, model: str, weights: Path, resolution: int) -> dict[str, float]:
+    def figures(self, network: Da3Network, resolution: int) -> dict[str, float]:
         """Of one window of each room.
 
         Args:
-            model: architecture.
-            weights: checkpoint.
+            network: with its weights.
             resolution: longest side of the images, the one it is trained at.
         """
-        engine = load_estimator(model, str(weights), device="cpu", process_resolution=resolution)
+        engine = DepthEstimator(network, torch.device("cpu"), process_resolution=resolution)
         found = []
         for window in self._drawn():
             prediction = engine.estimate(window.read_images(), window.cameras)
@@ -48,6 +53,6 @@ class Validation:
 
     def _drawn(self) -> list[TrueWindow]:
         if not self._windows:
-            for sequence, overlap in room_sequences(ROOMS):
+            for sequence, overlap in room_sequences(self._rooms):
                 self._windows += draw_windows(sequence, VIEWS, 1, overlap).windows
         return self._windows

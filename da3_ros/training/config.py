@@ -112,6 +112,7 @@ class TrainingConfig:
         overlap: that a view must share with another one of its window, where the room has such views.
         save_every: steps between checkpoints.
         validate_every: steps between validations; 0 is never.
+        validation_rooms: rooms that a validation looks at.
         known_share: share of the pixels whose depth is known; below 1 what is known is noisy, and partly wrong.
         teacher: state of a trained teacher whose labels, laid over what is known, stand in for depth from
             `teacher_from` on; empty for none.
@@ -131,6 +132,7 @@ class TrainingConfig:
     overlap: float = 0.35
     save_every: int = 500
     validate_every: int = 1000
+    validation_rooms: int = 60
     known_share: float = 1.0
     teacher: str = ""
     teacher_overrides: Mapping[str, Any] = field(default_factory=dict)

@@ -12,13 +12,32 @@ import torch
 
 from da3_ros.model.build import build_network
 from da3_ros.model.checkpoint import save_weights
+from da3_ros.model.network import Da3Network
 from da3_ros.training.config import TrainingConfig
+from da3_ros.training.variants import variant
 
 NETWORK = "network."  # under which a `TrainedNetwork` keeps it; the probe beside it is left out
 
 
+def averaged_network(config: TrainingConfig, averaged: Mapping[str, Any]) -> Da3Network:
+    """The network of a training, of its variant, with the averaged weights.
+
+    Args:
+        config: of the training.
+        averaged: as `TrainingState.averaged` returns it.
+    """
+    network = build_network(config.model, **config.overrides)
+    assert isinstance(network, Da3Network)
+    if config.variant:
+        variant(config.variant)(network)
+    network.load_state_dict(
+        {name.removeprefix(NETWORK): value for name, value in averaged.items() if name.startswith(NETWORK)}
+    )
+    return network.eval()
+
+
 def export_weights(config: TrainingConfig, averaged: Mapping[str, Any], path: Path, step: int) -> None:
-    """Write the averaged weights of the network in float16.
+    """Write the averaged weights of the network in float16; those of a variant would load into nothing.
 
     Args:
         config: of the training.
@@ -26,9 +45,5 @@ def export_weights(config: TrainingConfig, averaged: Mapping[str, Any], path: Pa
         path: of the safetensors file.
         step: at which they were taken.
     """
-    network = build_network(config.model, **config.overrides)
-    network.load_state_dict(
-        {name.removeprefix(NETWORK): value for name, value in averaged.items() if name.startswith(NETWORK)}
-    )
     about = {"model": config.model, "steps": str(step), "seed": str(config.seed)}
-    save_weights(network, path, dtype=torch.float16, about=about)
+    save_weights(averaged_network(config, averaged), path, dtype=torch.float16, about=about)

@@ -25,6 +25,7 @@ from da3_ros.training.predicted import BlockMatches, Predicted
 from da3_ros.training.targets import Windows
 from da3_ros.training.variants import SeparateHeads
 
+PROBE_SHARE = 0.2  # of a token's size: what the probe sees
 REFERENCE = "first"  # targets are in the frame of the first view
 
 
@@ -43,6 +44,8 @@ class TrainedNetwork(nn.Module):
             raise ValueError(f"{network.config.name}: blocks {wrong} do not look across views, so they cannot match")
         self.network = network
         self.matched_blocks = matched_blocks
+        # Tokens grow in training, and a probe of what grows would swing with every step of the optimiser.
+        self.still = nn.LayerNorm(network.config.dim, elementwise_affine=False)
         self.flow_probe = nn.Linear(network.config.dim, 2)
         nn.init.zeros_(self.flow_probe.weight)
         nn.init.constant_(self.flow_probe.bias, 0.5)  # the middle of the image
@@ -87,7 +90,7 @@ class TrainedNetwork(nn.Module):
         """From (B, heads, V*T, d) queries and keys and (B, V*T, D) tokens; the first of each T is no patch."""
         query, key = (seen[name][:, 0].float().unflatten(1, (views, -1))[:, :, 1:] for name in ("query", "key"))
         tokens = seen["tokens"].unflatten(1, (views, -1))[:, :, 1:]
-        return BlockMatches(query, key, self.flow_probe(tokens).float())
+        return BlockMatches(query, key, self.flow_probe(PROBE_SHARE * self.still(tokens)).float())
 
     @contextmanager
     def _read(self, network: Da3Network) -> Iterator[dict[int, dict[str, Tensor]]]:

@@ -55,6 +55,18 @@ def test_training_goes_on_where_it_was_stopped(command: list[str], tmp_path: Pat
     assert (tmp_path / "out" / "state.safetensors").read_bytes() == halves
 
 
+@pytest.mark.parametrize("variant", ["", "separate_heads", "all_global"])
+def test_validation_is_of_the_network_that_is_trained(variant: str, tmp_path: Path) -> None:
+    write_rooms(tmp_path / "rooms")
+    given = {"validate_every": 2, "validation_rooms": 2, "variant": variant}
+
+    assert main(write_config(tmp_path, steps=2, **given)) == 0
+
+    (entry,) = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert 0 < entry["validation"]["AbsRel"] < 3
+    assert (tmp_path / "out" / "model.safetensors").exists() == (not variant)  # a variant's would load into nothing
+
+
 def test_teacher_is_trained_and_then_labels_for_a_student(command: list[str], tmp_path: Path) -> None:
     tiny = {name: list(value) if isinstance(value, tuple) else value for name, value in TINY_MONOCULAR.items()}
     assert main(write_config(tmp_path, steps=3, model="da3mono-large", overrides=tiny)) == 0
@@ -95,7 +107,7 @@ def test_folder_without_rooms_is_one_sentence(tmp_path: Path, capsys: pytest.Cap
     assert "there are no shards in" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "config" / "training").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((ROOT / "config" / "training").rglob("*.yaml")), ids=lambda path: path.stem)
 def test_configs_that_ship_are_whole(path: Path) -> None:
     content = yaml.safe_load(path.read_text())
     assert content.pop("rooms") > 0
