@@ -120,7 +120,7 @@ def _evaluations(arguments: argparse.Namespace, predict: Predict | None) -> list
     from da3_ros.evaluation.pose_accuracy import MIN_BASELINE_M
 
     is_paper = arguments.protocol == "paper"
-    network = (engine_name(arguments), predict) if predict else None
+    network = (_row_name(arguments), predict) if predict else None
     rules = AccuracyRules(0.0 if is_paper else MIN_BASELINE_M, arguments.threshold)
     sizes = [0] if is_paper else list(dict.fromkeys(arguments.window_size))
     runs = {size: AccuracyRun(blind_predict(_resolution(arguments)), network, rules) for size in sizes}
@@ -249,6 +249,17 @@ def _check_paper(arguments: argparse.Namespace) -> None:
         )
 
 
+def _row_name(arguments: argparse.Namespace) -> str:
+    """What the network is called in the table: short."""
+    return f"{arguments.model}, embedded" if _is_embedded(arguments) else engine_name(arguments)
+
+
+def _is_embedded(arguments: argparse.Namespace) -> bool:
+    from da3_ros.model.weights import EMBEDDED
+
+    return bool(arguments.weights == AUTO and arguments.model in EMBEDDED)
+
+
 def _answering(arguments: argparse.Namespace) -> str:
     return engine_name(arguments) if arguments.weights else "no network"
 
@@ -264,6 +275,8 @@ def _sentences(arguments: argparse.Namespace, evaluations: Sequence[Evaluation])
     left_out = sum(one.left_out for one in evaluations)
     if left_out:
         lines.append(f"Places that gave no window, as too few frames near them see the same: {left_out}.")
+    if _is_embedded(arguments):
+        lines.append(f"{_answering(arguments)}.")
     if arguments.weights == "random":
         lines.append("RANDOM weights: the network's rows prove that the path works and nothing else.")
     if not arguments.weights:

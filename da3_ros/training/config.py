@@ -57,6 +57,8 @@ class Stage:
         known_cameras: share of the steps in which the network is given the cameras.
         zoom: an image keeps at least this share of its sides when it is cropped, which changes its field of view.
         colour: strength of the changes of colour, 0 to 1.
+        averaging: share of the running average of weights that a step keeps; less where the rate falls, as old weights
+            are worse then.
         demo_share: share of the windows that show the demo's room; the others show random ones.
         weights: of the loss.
     """
@@ -72,6 +74,7 @@ class Stage:
     known_cameras: float = 0.2
     zoom: float = 1.0
     colour: float = 1.0
+    averaging: float = 0.999
     demo_share: float = 0.0
     weights: LossWeights = field(default_factory=LossWeights)
 
@@ -83,9 +86,11 @@ class Stage:
             raise ValueError(f"sizes must be multiples of {PATCH_SIZE} and at least two patches: {self.sizes}")
         if self.views_per_step < max(self.views):
             raise ValueError(f"views_per_step {self.views_per_step} holds no window of {max(self.views)} views")
-        shares = (self.cool_down, self.known_cameras, self.demo_share)
+        shares = (self.cool_down, self.known_cameras, self.averaging, self.demo_share)
         if not (all(0 <= share <= 1 for share in shares) and 0 < self.zoom <= 1):
-            raise ValueError("cool_down, known_cameras and demo_share are shares from 0 to 1, zoom is above 0")
+            raise ValueError(
+                "cool_down, known_cameras, averaging and demo_share are shares from 0 to 1, zoom is above 0"
+            )
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step of this stage, from 0: up in a line, level, and down in a line to zero."""
@@ -108,7 +113,6 @@ class TrainingConfig:
         matched_blocks: global blocks whose first head learns to match.
         weight_decay: of matrices; vectors have none.
         clip: largest norm of a step's gradient.
-        averaging: share of the running average of weights that a step keeps.
         overlap: that a view must share with another one of its window, where the room has such views.
         save_every: steps between checkpoints.
         validate_every: steps between validations; 0 is never.
@@ -128,7 +132,6 @@ class TrainingConfig:
     matched_blocks: tuple[int, ...] = (3, 5)
     weight_decay: float = 0.05
     clip: float = 1.0
-    averaging: float = 0.999
     overlap: float = 0.35
     save_every: int = 500
     validate_every: int = 1000

@@ -15,7 +15,7 @@ from da3_ros.model.network import Da3Network
 from da3_ros.model.patch_embed import PatchEmbed
 
 SPREAD = 0.02
-POSITION_STRENGTH = 0.7
+POSITION_STRENGTH = 1.4  # what patches show is noise to who asks where they are
 PATCHES = "backbone.patch_embed.projection"  # begins as quiet as positions are
 HEAD_SHARE = 0.1  # of the usual size: depth, rays and cameras begin near one, zero and the identity
 OPEN_RAD = 1.0  # field of view to begin with
@@ -45,6 +45,9 @@ def initialise_for_training(network: Da3Network | MonocularNetwork, seed: int) -
         if isinstance(network, Da3Network):
             nn.init.trunc_normal_(network.backbone.camera_token, std=SPREAD, generator=generator)
             camera = network.camera_decoder
+            for layer in camera.trunk:
+                if isinstance(layer, nn.Linear):  # so narrow a way passes little on when it begins small
+                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
             for layer in (network.head.ray_output.output, camera.centre, camera.quaternion, camera.field_of_view):
                 _quieten(layer)
             camera.quaternion.bias[3] = 1.0

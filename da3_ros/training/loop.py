@@ -144,7 +144,7 @@ def train(
         if not torch.isfinite(norm):
             raise FloatingPointError(f"step {state.step + 1}: the gradient is not finite; the loss: {_plain(terms)}")
         rate = stage.rate_at(at)
-        state.advance(rate, config.averaging)
+        state.advance(rate, stage.averaging)
         seconds = time.perf_counter() - began
         yield StepReport(state.step, rate, plan.windows * plan.views, seconds, float(norm), _plain(terms))
 

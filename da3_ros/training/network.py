@@ -25,7 +25,7 @@ from da3_ros.training.predicted import BlockMatches, Predicted
 from da3_ros.training.targets import Windows
 from da3_ros.training.variants import SeparateHeads
 
-PROBE_SHARE = 0.2  # of a token's size: what the probe sees
+PROBE_SHARE = 0.03  # of a token's size is what the probe sees: a step of the optimiser moves its answer by as little
 REFERENCE = "first"  # targets are in the frame of the first view
 
 
