@@ -86,12 +86,14 @@ def accuracy_figures(arguments: argparse.Namespace) -> AccuracyFigures:
     arguments.model = arguments.model or (AUTO if arguments.weights and not is_paper else MODEL)
     if is_paper:
         _check_paper(arguments)
+    if arguments.stream and not (arguments.weights and (arguments.data or arguments.demo_room)):
+        raise CommandError("--stream needs a network and sequences: give --weights, and --data or --demo-room")
     try:
         if arguments.weights:
             settle_model(arguments)
         predict = _network(arguments) if arguments.weights else None
         evaluations = _evaluations(arguments, predict)
-        trajectories = _streamed(arguments, predict) if arguments.stream else []
+        trajectories = _streamed(arguments, predict) if arguments.stream and predict else []
     except (DatasetError, EngineError, ValueError) as error:
         raise CommandError(str(error)) from error
     rows = [
@@ -138,14 +140,10 @@ def _evaluations(arguments: argparse.Namespace, predict: Predict | None) -> list
     return [_summed(size, run.finish(), left_out[size]) for size, run in runs.items()]
 
 
-def _streamed(arguments: argparse.Namespace, predict: Predict | None) -> list[StreamedTrajectory]:
+def _streamed(arguments: argparse.Namespace, predict: Predict) -> list[StreamedTrajectory]:
     """The trajectory of every sequence, one after the other."""
     from da3_ros.evaluation.streamed import streamed
 
-    if predict is None:
-        raise ValueError("--stream needs a network: give --weights")
-    if not (arguments.data or arguments.demo_room):
-        raise ValueError("--stream needs sequences, and rooms are none: give --data or --demo-room")
     found = []
     with _progress() as progress:
         for sequence, _ in _sequences(arguments):

@@ -213,3 +213,11 @@ def test_windows_that_no_frames_fill_end_with_one_sentence(
     assert main(options(folders[:1], "--window-size", "50")) == 1
 
     assert "no window of 50 views that overlap: give a smaller --window-size" in capsys.readouterr().err
+
+
+def test_stream_without_network_or_sequences_is_refused_before_anything_is_evaluated(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["eval", "accuracy", "--stream", "--demo-room"]) == 1
+    assert main(["eval", "accuracy", "--stream", *KNOWING]) == 1
+    assert capsys.readouterr().err.count("--stream needs a network and sequences") == 2
