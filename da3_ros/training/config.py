@@ -20,7 +20,7 @@ class LossWeights:
     Attributes:
         depth: confidence-weighted error of depth.
         gradient: error of the slopes of depth.
-        ray: confidence-weighted error of the ray map.
+        ray: error of the ray map, and of the confidence in it.
         point: error of depth times ray direction plus ray origin.
         camera: error of centre, quaternion and field of view.
         direction: one minus the cosine between predicted and true direction of a view's centre from the first one's.
@@ -112,6 +112,8 @@ class TrainingConfig:
         seed: of weights, windows and augmentation.
         matched_blocks: global blocks whose first head learns to match.
         weight_decay: of matrices; vectors have none.
+        head_rate: share of the learning rate at which heads learn: what they read is large and of one sign, so that a
+            step of one size moves their answers ten times as far as those of the blocks.
         clip: largest norm of a step's gradient.
         overlap: that a view must share with another one of its window, where the room has such views.
         save_every: steps between checkpoints.
@@ -131,6 +133,7 @@ class TrainingConfig:
     seed: int = 0
     matched_blocks: tuple[int, ...] = (3, 5)
     weight_decay: float = 0.05
+    head_rate: float = 0.2
     clip: float = 1.0
     overlap: float = 0.35
     save_every: int = 500

@@ -20,6 +20,7 @@ from da3_ros.training.teacher import TrainedTeacher
 
 Trained: TypeAlias = TrainedNetwork | TrainedTeacher
 
+HEADS = ("network.head.", "network.camera_decoder.")  # they read what the backbone says
 EARLY = 20  # steps after which the average begins to look back as far as it is meant to
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # what AdamW knows of a parameter; its own steps among them
 
@@ -43,17 +44,24 @@ class TrainingState:
     @staticmethod
     def begin(module: Trained, config: TrainingConfig) -> TrainingState:
         """The state before the first step."""
-        matrices = [parameter for parameter in module.parameters() if parameter.ndim > 1]
-        vectors = [parameter for parameter in module.parameters() if parameter.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.95), fused=True)
+        groups: dict[tuple[float, float], list[Tensor]] = {}
+        for name, parameter in module.named_parameters():
+            share = config.head_rate if name.startswith(HEADS) else 1.0
+            decay = config.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((share, decay), []).append(parameter)
+        optimiser = torch.optim.AdamW(
+            [{"params": of, "share": share, "weight_decay": decay} for (share, decay), of in groups.items()],
+            lr=0.0,
+            betas=(0.9, 0.95),
+            fused=True,
+        )
         return TrainingState(module, optimiser, {name: p.detach().clone() for name, p in module.named_parameters()})
 
     @torch.no_grad()
     def advance(self, rate: float, averaging: float) -> None:
         """One step of the optimiser along the gradients that are there."""
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         self.optimiser.step()
         self.optimiser.zero_grad()
         self.step += 1

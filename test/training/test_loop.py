@@ -75,6 +75,19 @@ def test_training_that_was_stopped_and_resumed_is_the_same_to_the_bit(
     assert_equal(all_tensors(resumed), all_tensors(through))
 
 
+def test_heads_learn_at_a_share_of_the_rate(tiny_config: TrainingConfig, rooms: ShardReader) -> None:
+    config = replace(tiny_config, weight_decay=0.0, head_rate=0.25)
+    state = begin(config, CPU)
+    before = {name: parameter.detach().clone() for name, parameter in state.module.named_parameters()}
+
+    (report,) = steps(state, config, rooms, 1)
+
+    moved = {n: (p.detach() - before[n]).abs().max().item() / report.rate for n, p in state.module.named_parameters()}
+    assert moved["network.backbone.blocks.0.attention.qkv.weight"] == pytest.approx(1.0, rel=0.01)  # AdamW's first step
+    assert moved["network.head.ray_output.output.weight"] == pytest.approx(0.25, rel=0.01)
+    assert moved["network.camera_decoder.quaternion.weight"] == pytest.approx(0.25, rel=0.01)
+
+
 def test_state_of_another_network_is_refused(tiny_config: TrainingConfig, tmp_path: Path) -> None:
     begin(tiny_config, CPU).save(tmp_path / "state.safetensors")
     wider = replace(tiny_config, overrides={**tiny_config.overrides, "head_features": 16})

@@ -77,6 +77,22 @@ def test_sure_errors_cost_more_and_sureness_is_rewarded() -> None:
     assert float(confident(error, torch.tensor([2.0]), known)) == pytest.approx(0.5 * 2 - 0.2 * 0.6931, abs=1e-4)
 
 
+def test_rays_of_a_sure_view_weigh_no_more_than_others(windows: Windows) -> None:
+    exact = perfect(windows)
+    ray = (exact.ray + 0.1).requires_grad_()
+    confidence = torch.full_like(exact.ray_confidence, 2.0).requires_grad_()
+    confidence.data[:, 0] = 9.0
+    predicted = replace(exact, ray=ray, ray_confidence=confidence)
+
+    losses(predicted, windows, LossWeights())["ray"].backward()
+
+    assert ray.grad is not None
+    assert confidence.grad is not None
+    torch.testing.assert_close(ray.grad[:, 0], ray.grad[:, 1])
+    assert (confidence.grad[:, 0] > 0).all()  # 0.1 - 0.2 / 9: too sure
+    assert confidence.grad[:, 1].abs().max() < 1e-6  # 0.1 - 0.2 / 2: just right
+
+
 def test_gradient_error_sees_slopes_alone() -> None:
     flat = torch.full((1, 1, 8, 8), 3.0)
     ramp = torch.arange(8.0).expand(1, 1, 8, 8)
