@@ -26,6 +26,7 @@ from da3_ros.inference.preprocess import Preprocessor
 GRID = (48, 64)
 _RATIO = 0.8  # of the distances to the best and second match (Lowe 2004, section 7.1)
 _RANSAC_PX = 1.0
+_SMALL_PX = 320  # narrower images are enlarged first: SIFT finds twice as much to match in them
 _MIN_MATCHES = 8
 
 FloatMaps = npt.NDArray[np.float32]
@@ -97,19 +98,28 @@ def essential_motions(images: Sequence[Image], cameras: Sequence[PinholeCamera])
         (P, 4, 4) rigid `first_from_second` in the order of `pair_motions`; the identity where no motion is found.
     """
     cv2.setRNGSeed(0)
-    sift = cv2.SIFT.create(nfeatures=2000)
-    features = [sift.detectAndCompute(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), None) for image in images]
-    points = [
-        (np.array([key.pt for key in keys]).reshape(-1, 2) - (camera.cx_px, camera.cy_px))
-        / (camera.fx_px, camera.fy_px)
-        for (keys, _), camera in zip(features, cameras, strict=True)
-    ]
+    found = [_features(image, camera) for image, camera in zip(images, cameras, strict=True)]
     motions = []
-    for first, second in combinations(range(len(images)), 2):
-        pairs = _matches(features[first][1], features[second][1])
-        threshold = _RANSAC_PX / cameras[first].fx_px
-        motions.append(_motion(points[first][pairs[:, 0]], points[second][pairs[:, 1]], threshold))
+    for first, second in combinations(range(len(found)), 2):
+        (points, described), (others, compared) = found[first], found[second]
+        pairs = _matches(described, compared)
+        threshold = _RANSAC_PX / (_enlarged(images[first]) * cameras[first].fx_px)
+        motions.append(_motion(points[pairs[:, 0]], others[pairs[:, 1]], threshold))
     return np.array(motions).reshape(-1, 4, 4)
+
+
+def _enlarged(image: Image) -> int:
+    return 2 if image.shape[1] < _SMALL_PX else 1
+
+
+def _features(image: Image, camera: PinholeCamera) -> tuple[FloatArray, npt.NDArray[Any] | None]:
+    """(N, 2) places on the plane at z = 1, and (N, 128) descriptors, or None of none."""
+    times = _enlarged(image)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    grey = cv2.resize(grey, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC)
+    keys, described = cv2.SIFT.create(nfeatures=2000).detectAndCompute(grey, None)
+    places = (np.array([key.pt for key in keys]).reshape(-1, 2) + 0.5) / times - 0.5
+    return (places - (camera.cx_px, camera.cy_px)) / (camera.fx_px, camera.fy_px), described
 
 
 def _matches(first: npt.NDArray[Any] | None, second: npt.NDArray[Any] | None) -> npt.NDArray[np.intp]:

@@ -133,7 +133,7 @@ class TrainingConfig:
     seed: int = 0
     matched_blocks: tuple[int, ...] = (3, 5)
     weight_decay: float = 0.05
-    head_rate: float = 0.2
+    head_rate: float = 0.1
     clip: float = 1.0
     overlap: float = 0.35
     save_every: int = 500

@@ -43,7 +43,9 @@ def initialise_for_training(network: Da3Network | MonocularNetwork, seed: int) -
         _begin_tokens(network.backbone.patch_embed, generator)
         _quieten(network.head.depth_output.output)
         if isinstance(network, Da3Network):
-            nn.init.trunc_normal_(network.backbone.camera_token, std=SPREAD, generator=generator)
+            # As large as patches from the start: the camera decoder reads it as it is, and its units would die on
+            # what grows a hundredfold.
+            nn.init.trunc_normal_(network.backbone.camera_token, generator=generator)
             camera = network.camera_decoder
             for layer in camera.trunk:
                 if isinstance(layer, nn.Linear):  # so narrow a way passes little on when it begins small
