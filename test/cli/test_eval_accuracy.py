@@ -16,7 +16,7 @@ import pytest
 
 from da3_ros.cli import eval_accuracy
 from da3_ros.cli.main import main
-from da3_ros.evaluation import room_sequences
+from da3_ros.evaluation import demo_sequences, room_sequences
 from da3_ros.evaluation.accuracy import Predict
 from da3_ros.evaluation.sequences import load_sequences
 from da3_ros.geometry.sim3 import Sim3
@@ -221,3 +221,20 @@ def test_stream_without_network_or_sequences_is_refused_before_anything_is_evalu
     assert main(["eval", "accuracy", "--stream", "--demo-room"]) == 1
     assert main(["eval", "accuracy", "--stream", *KNOWING]) == 1
     assert capsys.readouterr().err.count("--stream needs a network and sequences") == 2
+
+
+def test_demo_room_as_a_stream_tells_how_far_its_paths_are_from_the_true_ones(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    sequence, file = room_sequence(3), tmp_path / "figures.json"
+    monkeypatch.setattr(demo_sequences, "demo_sequences", lambda: iter([sequence]))
+    use_network(monkeypatch, knowing_predict([sequence], GAUGE))
+
+    given = ["--demo-room", "--stream", "--resolution", str(max(SIZE)), "--windows", "2", "--json", str(file)]
+    assert main(["eval", "accuracy", *KNOWING, *given]) == 0
+
+    assert f"{sequence.name} as a stream: {len(sequence.frames)} of {len(sequence.frames)} images" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    (told,) = json.loads(file.read_text())["trajectories"]
+    assert told["ate_share"] < 1e-4
