@@ -51,8 +51,10 @@ def losses(predicted: Predicted, windows: Windows, weights: LossWeights) -> dict
         terms["point"] = point_error(predicted, windows.depth, ray)
     true_camera = cameras(windows)
     if weights.camera:
-        error = (predicted.camera - true_camera).abs()
-        terms["camera"] = torch.stack([part.mean() for part in error.split((3, 4, 2), dim=-1)]).sum()
+        centre, quaternion, field_of_view = (predicted.camera - true_camera).abs().split((3, 4, 2), dim=-1)
+        # Half the angle of a small turn is in three of a quaternion's numbers: in radians, as the field of view is.
+        turn = 2 * quaternion.sum(-1) / 3
+        terms["camera"] = centre.mean() + turn.mean() + field_of_view.mean()
     if weights.direction:
         terms["direction"] = direction_error(predicted.camera[..., :3], true_camera[..., :3])
     if weights.match or weights.flow:
