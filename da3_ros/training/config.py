@@ -59,7 +59,7 @@ class Stage:
         colour: strength of the changes of colour, 0 to 1.
         averaging: share of the running average of weights that a step keeps; less where the rate falls, as old weights
             are worse then.
-        demo_share: share of the windows that show the demo's room; the others show random ones.
+        demo_share: share of the windows that show the demo's room, as it is; the others show random ones, varied.
         weights: of the loss.
     """
 

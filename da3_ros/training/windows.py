@@ -69,9 +69,12 @@ def draw_windows(
     drawn = []
     for number in numbers:
         rng = np.random.default_rng((config.seed, step, number))
-        room = rooms.room(_room_number(rooms, stage.demo_share, rng))
+        room_number = _room_number(rooms, stage.demo_share, rng)
+        room = rooms.room(room_number)
         views = choose_views(room.overlap, plan.views, config.overlap, rng)
-        drawn.append(_window(room, views, plan.size, stage, rng))
+        # The demo's room is the one there is, seen by the one camera: there is nothing to vary.
+        varied = stage if room_number not in rooms.of_demo else None
+        drawn.append(_window(room, views, plan.size, varied, rng))
     return Windows(*(torch.stack(parts) for parts in zip(*drawn, strict=True)))
 
 
@@ -111,21 +114,23 @@ def normalised(images: Tensor) -> Tensor:
 
 
 def _window(
-    room: ShardRoom, views: Sequence[int], size: tuple[int, int], stage: Stage, rng: np.random.Generator
+    room: ShardRoom, views: Sequence[int], size: tuple[int, int], varied: Stage | None, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Fields of `Windows` for one window."""
-    top, left, height, width = _crop(room.camera.size, size, stage.zoom, rng)
+    """Fields of `Windows` for one window, varied as a stage says, or as it was seen."""
+    top, left, height, width = _crop(room.camera.size, size, varied.zoom if varied else 1.0, rng)
     rows, columns = slice(top, top + height), slice(left, left + width)
     images = torch.from_numpy(room.images[views, rows, columns]).permute(0, 3, 1, 2).float() / 255
     images = functional.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)
     depth = torch.from_numpy(_nearest(room.depth[views, rows, columns], size).astype(np.float32))
     poses = room.world_from_camera[views]
-    if rng.uniform() < 0.5:  # a mirrored room is a room
+    if varied and rng.uniform() < 0.5:  # a mirrored room is a room
         images, depth, poses = images.flip(-1), depth.flip(-1), (MIRROR @ poses @ MIRROR).astype(np.float32)
     focal = (room.camera.fx_px * size[1] / width, room.camera.fy_px * size[0] / height)
     K = np.array([[focal[0], 0, size[1] / 2], [0, focal[1], size[0] / 2], [0, 0, 1]], np.float32)
     intrinsics = torch.from_numpy(np.repeat(K[None], len(views), axis=0))
-    return normalised(_coloured(images, stage.colour, rng)), depth, torch.from_numpy(poses), intrinsics
+    if varied:
+        images = _coloured(images, varied.colour, rng)
+    return normalised(images), depth, torch.from_numpy(poses), intrinsics
 
 
 def _crop(

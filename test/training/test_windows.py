@@ -58,6 +58,18 @@ def test_share_of_windows_shows_the_demos_room(tmp_path: Path) -> None:
     assert reader.of_demo == range(3, 5)
 
 
+def test_the_demos_room_is_shown_as_it_is(tmp_path: Path) -> None:
+    write_rooms(tmp_path, seeds=DEMO_SEEDS[:1])
+    reader = ShardReader(tmp_path)
+    stage = replace(STAGE, sizes=(SIZE,), views=(1,), views_per_step=40, demo_share=1.0, colour=1.0)
+
+    windows = draw_windows(reader, CONFIG, stage, 0, range(40))
+
+    seen = normalised(torch.from_numpy(reader.room(0).images).permute(0, 3, 1, 2).float() / 255)
+    nearest = (windows.images[:, :, None] - seen).abs().flatten(3).amax(-1).amin(-1)  # neither mirrored nor cropped
+    assert float(nearest.max()) < 1e-5
+
+
 def test_rooms_that_a_stage_wants_must_be_there(rooms: ShardReader) -> None:
     with pytest.raises(ValueError, match="the demo's for demo_share"):
         draw_windows(rooms, CONFIG, replace(STAGE, demo_share=1.0), 0, [0])
