@@ -23,6 +23,7 @@ from da3_ros.training.shards import ShardReader, ShardRoom
 from da3_ros.training.targets import Windows
 
 GAIN, OFFSET, NOISE = 0.25, 0.06, 0.02  # of images from 0 to 1, at full strength of colour
+DEMO_OVERLAP = 0.25  # at least, in the demo's room: cameras side by side on its rig share a third
 MOST_OVERLAP = 1.05  # nothing shares so much; views are drawn in proportion to what is missing to it
 MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0]).astype(np.float32)
 
@@ -71,9 +72,10 @@ def draw_windows(
         rng = np.random.default_rng((config.seed, step, number))
         room_number = _room_number(rooms, stage.demo_share, rng)
         room = rooms.room(room_number)
-        views = choose_views(room.overlap, plan.views, config.overlap, rng)
-        # The demo's room is the one there is, seen by the one camera: there is nothing to vary.
+        # The demo's room is the one there is, seen by the one rig: there is nothing to vary.
         varied = stage if room_number not in rooms.of_demo else None
+        least = config.overlap if varied else min(config.overlap, DEMO_OVERLAP)
+        views = choose_views(room.overlap, plan.views, least, rng)
         drawn.append(_window(room, views, plan.size, varied, rng))
     return Windows(*(torch.stack(parts) for parts in zip(*drawn, strict=True)))
 
