@@ -33,14 +33,14 @@ _STYLE = """
 :root { --ink: #1c2430; --soft: #5c6877; --line: #dfe4ea; --paper: #f5f7f9; --card: #ffffff; }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
-main { max-width: 1280px; margin: 0 auto; padding: 28px 18px 60px; }
+main { max-width: 1360px; margin: 0 auto; padding: 28px 18px 60px; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 4px; }
 h2 { font-size: 1.15rem; margin: 40px 0 10px; }
 h3 { font-size: 0.95rem; margin: 22px 0 8px; color: var(--soft); font-weight: 600; }
 p { margin: 6px 0; max-width: 85ch; } .soft { color: var(--soft); }
 .wide { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 8px; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.78rem; width: 100%; }
-th, td { padding: 6px 5px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
+th, td { padding: 6px 4px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 600; vertical-align: bottom; white-space: normal; }
 tr:last-child td { border-bottom: 0; } tr.first td { font-weight: 600; background: #eef4fb; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--card); min-width: 10em;
