@@ -22,7 +22,7 @@ class LossWeights:
         gradient: error of the slopes of depth.
         ray: error of the ray map, and of the confidence in it.
         point: error of depth times ray direction plus ray origin.
-        camera: error of centre, quaternion and field of view.
+        camera: error of centre, turn and field of view; angles in radians.
         direction: one minus the cosine between predicted and true direction of a view's centre from the first one's.
         match: cross entropy of one attention head's matches between views.
         flow: error of where a patch lies in the first view.

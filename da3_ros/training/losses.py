@@ -43,7 +43,7 @@ def losses(predicted: Predicted, windows: Windows, weights: LossWeights) -> dict
         terms["gradient"] = gradient_error(predicted.depth - depth, is_known)
     if weights.ray:
         # Rays are not weighted by their confidence: those of the first view are near their truth from the start, and
-        # would count six times as much as those of the others, which are all that is to be learnt.
+        # would count seven times as much as those of the others, which are all that is to be learnt.
         error = (predicted.ray - ray).abs().mean(-1)
         everywhere = torch.ones_like(error, dtype=torch.bool)
         terms["ray"] = error.mean() + confident(error.detach(), predicted.ray_confidence, everywhere)

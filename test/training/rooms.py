@@ -16,10 +16,15 @@ from da3_ros.training.shards import DTYPES, ShardPlan
 SIZE, VIEWS = (42, 56), 4
 
 
-def write_rooms(folder: Path, seeds: Sequence[int] = range(3)) -> None:
-    """A shard of rooms under the name and with the metadata that `training.shards` gives."""
+def write_rooms(folder: Path, seeds: Sequence[int] = range(3), far_overlap: float = 0.8) -> None:
+    """A shard of rooms under the name and with the metadata that `training.shards` gives.
+
+    Views 0 and 1, and 2 and 3, share 0.8; all others `far_overlap`.
+    """
     plan = ShardPlan(tuple(seeds), SIZE, VIEWS)
-    rooms = [_room(seed) for seed in plan.seeds]
+    pairs = np.kron(np.eye(VIEWS // 2), np.ones((2, 2)))
+    overlap = np.where(pairs, 0.8, far_overlap)
+    rooms = [{**_room(seed), "overlap": overlap} for seed in plan.seeds]
     arrays = {
         name: np.ascontiguousarray(np.stack([room[name] for room in rooms]).astype(dtype))
         for name, dtype in DTYPES.items()
@@ -48,5 +53,4 @@ def _room(seed: int) -> dict[str, np.ndarray]:
         "depth": np.array(depths),
         "world_from_camera": poses,
         "intrinsics": np.tile(K, (VIEWS, 1, 1)),
-        "overlap": np.full((VIEWS, VIEWS), 0.8),
     }

@@ -93,6 +93,19 @@ def test_rays_of_a_sure_view_weigh_no_more_than_others(windows: Windows) -> None
     assert confidence.grad[:, 1].abs().max() < 1e-6  # 0.1 - 0.2 / 2: just right
 
 
+def test_turns_weigh_as_the_field_of_view_does_in_radians(windows: Windows) -> None:
+    exact, angle = perfect(windows), 0.02
+    turned, opened = exact.camera.clone(), exact.camera.clone()
+    turned[..., 3:6] += angle / 2  # about all three axes, while the angle is small
+    opened[..., 7:] += angle
+
+    terms = [
+        losses(replace(exact, camera=camera), windows, LossWeights())["camera"].item() for camera in (turned, opened)
+    ]
+
+    assert terms == pytest.approx([angle, angle], rel=1e-3)
+
+
 def test_gradient_error_sees_slopes_alone() -> None:
     flat = torch.full((1, 1, 8, 8), 3.0)
     ramp = torch.arange(8.0).expand(1, 1, 8, 8)

@@ -70,6 +70,20 @@ def test_the_demos_room_is_shown_as_it_is(tmp_path: Path) -> None:
     assert float(nearest.max()) < 1e-5
 
 
+def test_cameras_side_by_side_see_each_other_in_the_demos_room_alone(tmp_path: Path) -> None:
+    write_rooms(tmp_path, seeds=range(1), far_overlap=0.3)
+    write_rooms(tmp_path, seeds=DEMO_SEEDS[:1], far_overlap=0.3)
+    reader = ShardReader(tmp_path)
+    stage = replace(STAGE, sizes=(SIZE,), views=(2,), views_per_step=80)
+
+    def baselines(demo_share: float) -> torch.Tensor:
+        windows = draw_windows(reader, CONFIG, replace(stage, demo_share=demo_share), 0, range(40))
+        return (windows.world_from_camera[:, 1] - windows.world_from_camera[:, 0])[:, :3, 3].norm(dim=-1)
+
+    assert float(baselines(0.0).max()) == pytest.approx(0.15, abs=1e-5)  # between views that share 0.8
+    assert float(baselines(1.0).max()) > 0.29
+
+
 def test_rooms_that_a_stage_wants_must_be_there(rooms: ShardReader) -> None:
     with pytest.raises(ValueError, match="the demo's for demo_share"):
         draw_windows(rooms, CONFIG, replace(STAGE, demo_share=1.0), 0, [0])
