@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from da3_ros.cli.recorder import Recorder
 
 REST_S, SETTLE_S = 3.0, 20.0
+STALL_S = 900.0  # longer than a player waits for one window
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resolution", type=int, default=0, help="longest side that the engine sees (default: 504; da3-nano 168, "
         "oracle 336)",
     )  # fmt: skip
-    parser.add_argument("--window-size", type=positive_int, default=4, help="frame sets per window (default: 4)")
+    parser.add_argument(
+        "--window-size", type=positive_int, default=0, help="frame sets per window (default: 4; a network on the "
+        "simulated rig 2, a set every 0.4 s)",
+    )  # fmt: skip
     parser.add_argument("--seconds", type=positive_float, default=12.0, help="length of the simulation (default: 12)")
     parser.add_argument("--output", type=Path, default=Path("demo_out"), help="folder for the results")
 
@@ -90,7 +94,7 @@ def _follow(plan: Plan, recorder: Recorder, node: NodeProcess, player: NodeProce
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns) as progress:
         bar = progress.add_task("loading", total=plan.frames or None)
-        quiet_since_s = time.monotonic()
+        quiet_since_s = ran_s = time.monotonic()
         before = -1
         while True:
             recorder.wait_for_change(0.5)
@@ -101,11 +105,13 @@ def _follow(plan: Plan, recorder: Recorder, node: NodeProcess, player: NodeProce
             progress.update(bar, completed=done, description="processing" if done else "loading")
             if done != before:
                 before, quiet_since_s = done, time.monotonic()
-            if not player.is_running:
-                quiet_s = time.monotonic() - quiet_since_s
-                all_done = status is not None and done >= max(plan.frames, status.frames_in)
-                at_rest = status is not None and not status.frames_in_flight and quiet_s > REST_S
-                if all_done or at_rest or quiet_s > SETTLE_S:
-                    return
-            else:
-                quiet_since_s = time.monotonic()
+            if player.is_running:
+                ran_s = time.monotonic()
+                if ran_s - quiet_since_s > STALL_S:
+                    raise CommandError(f"no image was answered for {STALL_S / 60:.0f} min: see the logs of the nodes")
+                continue
+            quiet_s = time.monotonic() - max(quiet_since_s, ran_s)
+            all_done = status is not None and done >= max(plan.frames, status.frames_in)
+            at_rest = status is not None and not status.frames_in_flight and quiet_s > REST_S
+            if all_done or at_rest or quiet_s > SETTLE_S:
+                return

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from da3_ros.cli.report import Truth
 
 RATE_HZ = 10.0
+WINDOW_SETS = 4
+# A network needs a baseline between the frame sets of a window, and a window of many views takes a CPU seconds.
+NETWORK_RATE_HZ, NETWORK_WINDOW_SETS = 2.5, 2
 ORACLE_RESOLUTION = 336
 ORACLE_NAME = "oracle (simulated truth with noise)"
 ORACLE = {
@@ -27,7 +30,7 @@ ORACLE = {
     "min_confidence": 1.0,
 }
 # The machine's own pace: the next images come when the window of the last ones is done.
-PACED = {"rate_hz": RATE_HZ, "pace_topic": "/da3_node/status", "pace_timeout_s": 600.0}
+PACED = {"pace_topic": "/da3_node/status", "pace_timeout_s": 600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,9 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
 
 
 def _oracle_plan(arguments: argparse.Namespace, note: str = "") -> Plan:
-    source, frames, truth = _simulated(arguments)
+    source, frames, truth = _simulated(arguments, RATE_HZ)
     player = {"source": "simulation", "rate_hz": RATE_HZ, "duration_s": arguments.seconds, "static_tf": False}
-    node = {**_common(arguments, source, ORACLE_RESOLUTION), **ORACLE, "tf_mode": "cameras"}
+    node = {**_common(arguments, source, ORACLE_RESOLUTION, WINDOW_SETS), **ORACLE, "tf_mode": "cameras"}
     return Plan(source, frames, player, node, truth, ORACLE_NAME, note)
 
 
@@ -88,19 +91,20 @@ def _network_plan(arguments: argparse.Namespace) -> Plan:
         _check_embedded(arguments)
     except ValueError as error:
         return _oracle_plan(arguments, f"The oracle answers instead of a network: {error}")
-    source, frames, truth = _simulated(arguments)
-    player = {"source": "simulation", "duration_s": arguments.seconds, "static_tf": True, **PACED}
-    node = {**_common(arguments, source, usual_resolution(arguments.model)), **_network(arguments), "tf_mode": "base"}
-    return Plan(source, frames, player, node, truth, engine_name(arguments))
+    source, frames, truth = _simulated(arguments, NETWORK_RATE_HZ)
+    player = {"source": "simulation", "rate_hz": NETWORK_RATE_HZ, "duration_s": arguments.seconds, "static_tf": True}
+    common = _common(arguments, source, usual_resolution(arguments.model), NETWORK_WINDOW_SETS)
+    node = {**common, **_network(arguments), "tf_mode": "base"}
+    return Plan(source, frames, player | PACED, node, truth, engine_name(arguments))
 
 
 def _own_images_plan(arguments: argparse.Namespace) -> Plan:
     source = open_source(Path(arguments.input), RATE_HZ)
     _check_embedded(arguments)
-    player = {"source": arguments.input, **PACED}
-    resolution = usual_resolution(arguments.model)
-    node = {**_common(arguments, source, resolution), **_network(arguments), "tf_mode": "cameras"}
-    return Plan(source, source.frame_count, player, node, None, engine_name(arguments))
+    player = {"source": arguments.input, "rate_hz": RATE_HZ}
+    common = _common(arguments, source, usual_resolution(arguments.model), WINDOW_SETS)
+    node = {**common, **_network(arguments), "tf_mode": "cameras"}
+    return Plan(source, source.frame_count, player | PACED, node, None, engine_name(arguments))
 
 
 def _check_embedded(arguments: argparse.Namespace) -> None:
@@ -111,21 +115,22 @@ def _check_embedded(arguments: argparse.Namespace) -> None:
         embedded_file(arguments.model)
 
 
-def _simulated(arguments: argparse.Namespace) -> tuple[Source, int, Truth]:
+def _simulated(arguments: argparse.Namespace, rate_hz: float) -> tuple[Source, int, Truth]:
     """The rig of seed 0, how many images it sends, and its truth."""
     from da3_ros.sources.simulated import open_simulation, simulation
 
-    source = open_simulation(0, RATE_HZ)
-    sets = int(arguments.seconds * RATE_HZ) + 1
+    source = open_simulation(0, rate_hz)
+    sets = int(arguments.seconds * rate_hz) + 1
     return source, sets * len(source.cameras), simulation(0).truth
 
 
-def _common(arguments: argparse.Namespace, source: Source, resolution: int) -> dict[str, Any]:
+def _common(arguments: argparse.Namespace, source: Source, resolution: int, window_sets: int) -> dict[str, Any]:
+    window_size = arguments.window_size or window_sets
     return {
         "cameras": list(source.cameras),
         "process_resolution": arguments.resolution or resolution,
-        "window_size": arguments.window_size,
-        "window_overlap": min(2, max(arguments.window_size - 1, 1)),
+        "window_size": window_size,
+        "window_overlap": min(2, max(window_size - 1, 1)),
         "autostart": True,
         "sync_slop_ms": 20.0,
         "diagnostics_period_s": 1.0,

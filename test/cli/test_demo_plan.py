@@ -40,7 +40,8 @@ def test_embedded_network_answers_the_simulated_rig_as_a_robot_has_it() -> None:
     assert made.node["tf_mode"] == "base"  # the cameras have parents already
     assert made.is_paced
     assert made.truth is not None
-    assert made.frames == 63
+    assert made.frames == 18  # three cameras at 0.0, 0.4, ... 2.0 s
+    assert (made.node["window_size"], made.node["window_overlap"]) == (2, 1)
     assert "not for robots" in made.engine
     assert not made.note
 
@@ -58,9 +59,17 @@ def test_oracle_answers_when_it_is_asked_for() -> None:
     made = plan("--engine", "oracle")
 
     assert (made.node["engine"], made.node["process_resolution"], made.node["tf_mode"]) == ("oracle", 336, "cameras")
+    assert (made.node["window_size"], made.frames) == (4, 363)
     assert not made.player["static_tf"]
     assert not made.is_paced
     assert not made.note
+
+
+@pytest.mark.usefixtures("embedded")
+def test_window_size_is_what_is_asked_for() -> None:
+    made = plan("--window-size", "3")
+
+    assert (made.node["window_size"], made.node["window_overlap"]) == (3, 2)
 
 
 def test_named_weights_answer_the_simulation_too() -> None:
