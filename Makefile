@@ -7,7 +7,7 @@ RUN = @$(PYTHON) underlay/make_environment.py --
 
 .PHONY: demo test environment clean
 
-demo: ## simulated rig, or INPUT=<folder|video|bag>; WEIGHTS=<path|hf id|random>, ARGS="--engine oracle"
+demo: ## simulated camera, or INPUT=<folder|video|bag>; WEIGHTS=<path|hf id|random>, ARGS="--engine oracle"
 	$(RUN) python -m da3_ros demo $(if $(INPUT),--input "$(INPUT)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)
 
 test: ## ruff, mypy and every test; ARGS="-k name" for some

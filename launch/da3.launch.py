@@ -174,15 +174,20 @@ def nodes(context: LaunchContext) -> list[Node]:
     parameters = [ParameterFile(arguments["params_file"], allow_substs=True), typed(given)]
     started = [node(context, "da3_node", parameters)]
     if source:
-        plays = {
-            "source": ParameterValue(source, value_type=str),
-            "loop": is_true(arguments["loop"]),
-            # In this mode da3_node gives the optical frames a parent, and a frame has only one.
-            "static_tf": given["tf_mode"] != "cameras",
-            "image_transport": given.get("image_transport", "raw"),
-        }
-        started.append(node(context, "image_source_node", [plays]))
+        loop = is_true(arguments["loop"])
+        started.append(node(context, "image_source_node", [{**played(source, given), "loop": loop}]))
     return started
+
+
+def played(source: str, given: dict[str, str]) -> dict[str, object]:
+    """What image_source_node is asked for, so that da3_node can use all of it."""
+    return {
+        "source": ParameterValue(source, value_type=str),
+        "cameras": typed(given).get("cameras", [""]),  # one that nobody listens to would be waited for
+        # In this mode da3_node gives the optical frames a parent, and a frame has only one.
+        "static_tf": given["tf_mode"] != "cameras",
+        "image_transport": given.get("image_transport", "raw"),
+    }
 
 
 def first_look(source: str) -> dict[str, str]:

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run image_source_node and da3_node as on a robot, record what they publish, and report it in a table and pictures.
 
-Without --input: a simulated rig of three cameras, so that the answers can be compared with truth. With --input: your
+Without --input: the front camera of a simulated rig, so that the answers can be compared with truth. With --input: your
 own folder of images, video or rosbag2. A network answers, the embedded da3-nano unless you name another; with --engine
-oracle it is the simulation's own truth with noise.
+oracle it is the simulation's own truth with noise, for the three cameras of the rig.
 """
 
 from __future__ import annotations
@@ -40,10 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resolution", type=int, default=0, help="longest side that the engine sees (default: 504; da3-nano 168, "
         "oracle 336)",
     )  # fmt: skip
-    parser.add_argument(
-        "--window-size", type=positive_int, default=0, help="frame sets per window (default: 4; a network on the "
-        "simulated rig 2, a set every 0.4 s)",
-    )  # fmt: skip
+    parser.add_argument("--window-size", type=positive_int, default=4, help="frame sets per window (default: 4)")
     parser.add_argument("--seconds", type=positive_float, default=12.0, help="length of the simulation (default: 12)")
     parser.add_argument("--output", type=Path, default=Path("demo_out"), help="folder for the results")
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
     from da3_ros.cli.report import Truth
 
 RATE_HZ = 10.0
-WINDOW_SETS = 4
-# A network needs a baseline between the frame sets of a window, and a window of many views takes a CPU seconds.
-NETWORK_RATE_HZ, NETWORK_WINDOW_SETS = 2.5, 2
+# One camera, and a baseline between its images: so small a network loses slow motion among the baselines of a rig.
+NETWORK_CAMERAS, NETWORK_RATE_HZ = ("front",), 2.5
 ORACLE_RESOLUTION = 336
 ORACLE_NAME = "oracle (simulated truth with noise)"
 ORACLE = {
@@ -81,30 +81,31 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
 def _oracle_plan(arguments: argparse.Namespace, note: str = "") -> Plan:
     source, frames, truth = _simulated(arguments, RATE_HZ)
     player = {"source": "simulation", "rate_hz": RATE_HZ, "duration_s": arguments.seconds, "static_tf": False}
-    node = {**_common(arguments, source, ORACLE_RESOLUTION, WINDOW_SETS), **ORACLE, "tf_mode": "cameras"}
+    node = {**_common(arguments, source, ORACLE_RESOLUTION), **ORACLE, "tf_mode": "cameras"}
     return Plan(source, frames, player, node, truth, ORACLE_NAME, note)
 
 
 def _network_plan(arguments: argparse.Namespace) -> Plan:
-    """The simulated rig as a robot has it: places of the cameras in TF, which give metres, and camera_info."""
+    """A camera of the simulated rig as a robot has it: its place in TF, and camera_info."""
     try:
         _check_embedded(arguments)
     except ValueError as error:
         return _oracle_plan(arguments, f"The oracle answers instead of a network: {error}")
-    source, frames, truth = _simulated(arguments, NETWORK_RATE_HZ)
-    player = {"source": "simulation", "rate_hz": NETWORK_RATE_HZ, "duration_s": arguments.seconds, "static_tf": True}
-    common = _common(arguments, source, usual_resolution(arguments.model), NETWORK_WINDOW_SETS)
-    node = {**common, **_network(arguments), "tf_mode": "base"}
-    return Plan(source, frames, player | PACED, node, truth, engine_name(arguments))
+    source, frames, truth = _simulated(arguments, NETWORK_RATE_HZ, NETWORK_CAMERAS)
+    player = {"source": "simulation", "cameras": list(source.cameras), "rate_hz": NETWORK_RATE_HZ, **PACED}
+    # The simulation's own stamps: the same way, and the same answers, in every run.
+    player |= {"duration_s": arguments.seconds, "static_tf": True, "stamps": "source"}
+    node = {**_common(arguments, source, usual_resolution(arguments.model)), **_network(arguments), "tf_mode": "base"}
+    return Plan(source, frames, player, node, truth, engine_name(arguments))
 
 
 def _own_images_plan(arguments: argparse.Namespace) -> Plan:
     source = open_source(Path(arguments.input), RATE_HZ)
     _check_embedded(arguments)
-    player = {"source": arguments.input, "rate_hz": RATE_HZ}
-    common = _common(arguments, source, usual_resolution(arguments.model), WINDOW_SETS)
-    node = {**common, **_network(arguments), "tf_mode": "cameras"}
-    return Plan(source, source.frame_count, player | PACED, node, None, engine_name(arguments))
+    player = {"source": arguments.input, "rate_hz": RATE_HZ, **PACED}
+    resolution = usual_resolution(arguments.model)
+    node = {**_common(arguments, source, resolution), **_network(arguments), "tf_mode": "cameras"}
+    return Plan(source, source.frame_count, player, node, None, engine_name(arguments))
 
 
 def _check_embedded(arguments: argparse.Namespace) -> None:
@@ -115,22 +116,21 @@ def _check_embedded(arguments: argparse.Namespace) -> None:
         embedded_file(arguments.model)
 
 
-def _simulated(arguments: argparse.Namespace, rate_hz: float) -> tuple[Source, int, Truth]:
-    """The rig of seed 0, how many images it sends, and its truth."""
+def _simulated(arguments: argparse.Namespace, rate_hz: float, cameras: Sequence[str] = ()) -> tuple[Source, int, Truth]:
+    """Cameras of the rig of seed 0, how many images they send, and their truth."""
     from da3_ros.sources.simulated import open_simulation, simulation
 
-    source = open_simulation(0, rate_hz)
+    source = open_simulation(0, rate_hz, cameras)
     sets = int(arguments.seconds * rate_hz) + 1
     return source, sets * len(source.cameras), simulation(0).truth
 
 
-def _common(arguments: argparse.Namespace, source: Source, resolution: int, window_sets: int) -> dict[str, Any]:
-    window_size = arguments.window_size or window_sets
+def _common(arguments: argparse.Namespace, source: Source, resolution: int) -> dict[str, Any]:
     return {
         "cameras": list(source.cameras),
         "process_resolution": arguments.resolution or resolution,
-        "window_size": window_size,
-        "window_overlap": min(2, max(window_size - 1, 1)),
+        "window_size": arguments.window_size,
+        "window_overlap": min(2, max(arguments.window_size - 1, 1)),
         "autostart": True,
         "sync_slop_ms": 20.0,
         "diagnostics_period_s": 1.0,

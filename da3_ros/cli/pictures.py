@@ -72,16 +72,22 @@ def draw_top_view(file: Path, view: TopView, title: str) -> None:
 def draw_overview(file: Path, panels: Sequence[Panel], view: TopView, title: str) -> None:
     """Image and depth of every camera, and beside them the cloud from above."""
     height, width = panels[0].depth.shape
-    rows_inches = CELL_INCHES * height / width * len(panels) + 0.7
-    figure = plt.figure(figsize=(2 * CELL_INCHES + 1.1 * rows_inches, rows_inches), layout="constrained")
-    halves = figure.subfigures(1, 2, width_ratios=(2 * CELL_INCHES, 1.1 * rows_inches), squeeze=False)
-    _views_on(halves[0, 0], panels, view.unit, columns=("image", "depth"))
+    is_stacked = len(panels) == 1  # image above depth, so that the cloud is not small beside them
+    across, down = (1.2, 2) if is_stacked else (2, len(panels))
+    rows_inches = CELL_INCHES * height / width * down + 0.7
+    figure = plt.figure(figsize=(across * CELL_INCHES + 1.1 * rows_inches, rows_inches), layout="constrained")
+    halves = figure.subfigures(1, 2, width_ratios=(across * CELL_INCHES, 1.1 * rows_inches), squeeze=False)
+    _views_on(halves[0, 0], panels, view.unit, columns=("image", "depth"), is_stacked=is_stacked)
     _top_view_on(halves[0, 1], view)
     save_figure(figure, file, title)
 
 
-def _views_on(figure: FigureBase, panels: Sequence[Panel], unit: str, columns: Sequence[str]) -> None:
-    axes = figure.subplots(len(panels), len(columns), squeeze=False)
+def _views_on(
+    figure: FigureBase, panels: Sequence[Panel], unit: str, columns: Sequence[str], *, is_stacked: bool = False
+) -> None:
+    shape = (len(columns), len(panels)) if is_stacked else (len(panels), len(columns))
+    axes = figure.subplots(*shape, squeeze=False)
+    axes = axes.T if is_stacked else axes
     near, far = _range(np.concatenate([panel.depth[np.isfinite(panel.depth)] for panel in panels]))
     low, high = _range(np.concatenate([panel.confidence.ravel() for panel in panels]))
     for row, panel in zip(axes, panels, strict=True):
@@ -122,7 +128,8 @@ def _top_view_on(figure: FigureBase, view: TopView) -> None:
     axis.set_xlabel(f"x ({view.unit})")
     axis.set_ylabel(f"y ({view.unit})")
     axis.set_title("cloud and trajectory from above", fontsize=11)
-    axis.legend(loc="upper right", framealpha=0.9)
+    # Below, where no part of the cloud lies.
+    figure.legend(loc="outside lower center", ncols=len(view.trajectories), frameon=False)
 
 
 def _range(values: npt.NDArray[np.float32]) -> tuple[float, float]:

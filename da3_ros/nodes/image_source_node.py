@@ -31,7 +31,7 @@ from da3_ros.ros.qos import create_output, output_profile
 from da3_ros.ros.stamps import header, to_ns
 from da3_ros.ros.status_messages import WindowStatus
 from da3_ros.ros.transform_messages import transform_message
-from da3_ros.sources.source import Source, open_source
+from da3_ros.sources.source import Source, only, open_source
 from da3_ros.streaming.frame import Frame
 
 DELIVERY_TIMEOUT = Duration(seconds=5)
@@ -45,6 +45,9 @@ class SourceParams:
     """Parameters of image_source_node."""
 
     source: str = parameter("simulation", "'simulation', or the path of a folder of images, a video or a rosbag2.")
+    cameras: tuple[str, ...] = parameter(
+        ("",), "Play only these cameras of the source. A single empty name plays all of them."
+    )
     seed: int = parameter(0, "Seed of the simulated room.", minimum=0, maximum=2**31 - 1)
     rate_hz: float = parameter(10.0, "Frames per second of folders and the simulation.", minimum=0.1, maximum=240.0)
     speed: float = parameter(1.0, "How many times faster than real time to play.", minimum=0.01, maximum=100.0)
@@ -231,11 +234,13 @@ class ImageSourceNode(Node):
 
 
 def _open(params: SourceParams) -> Source:
+    cameras = () if params.cameras == ("",) else params.cameras
     if params.source != "simulation":
-        return open_source(Path(params.source), params.rate_hz)
+        source = open_source(Path(params.source), params.rate_hz)
+        return only(source, cameras) if cameras else source
     from da3_ros.sources.simulated import open_simulation
 
-    return open_simulation(params.seed, params.rate_hz)
+    return open_simulation(params.seed, params.rate_hz, cameras)
 
 
 def _together(frames: Iterator[Frame]) -> Iterator[tuple[int, list[Frame]]]:

@@ -51,10 +51,6 @@ class Simulation:
         """Image and depth as the camera takes them, lens distortion included."""
         return self._view(key)
 
-    def frames_at(self, stamp_ns: int) -> dict[str, View]:
-        """Views of all cameras at one stamp, by name, in the rig's order."""
-        return {camera.name: self._view(ViewKey(camera.name, stamp_ns)) for camera in self.rig.cameras}
-
     def truth(self, key: ViewKey, camera: PinholeCamera | None = None) -> ViewTruth:
         """Exact depth and pose of one view; needs no image.
 

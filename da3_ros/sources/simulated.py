@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from da3_ros.geometry.prediction import ViewKey
 from da3_ros.simulation.rig import three_camera_rig
 from da3_ros.simulation.simulator import Simulation
-from da3_ros.sources.source import Source
+from da3_ros.sources.source import Source, SourceError
 from da3_ros.streaming.frame import Frame
 
 
@@ -19,18 +20,30 @@ def simulation(seed: int) -> Simulation:
     return Simulation(seed, three_camera_rig())
 
 
-def open_simulation(seed: int, rate_hz: float) -> Source:
-    """Frames of all cameras, rendered as they are played."""
+def open_simulation(seed: int, rate_hz: float, cameras: Sequence[str] = ()) -> Source:
+    """Frames of the cameras, rendered as they are played.
+
+    Args:
+        seed: of the room.
+        rate_hz: frame sets per second.
+        cameras: which of the rig's, the reference camera first; empty for all.
+
+    Raises:
+        SourceError: when the rig has no camera of such a name.
+    """
     room = simulation(seed)
-    rig = room.rig.cameras
+    try:
+        rig = tuple(room.rig.named(name) for name in cameras) or room.rig.cameras
+    except LookupError as error:
+        raise SourceError(f"the simulation: {error.args[0]}") from error
     period_ns = round(1e9 / rate_hz)
 
     def play(start_ns: int | None) -> Iterator[Frame]:
         stamp_ns = start_ns or 0
         while True:
-            for name, view in room.frames_at(stamp_ns).items():
-                camera = room.rig.named(name)
-                yield Frame(name, stamp_ns, camera.frame_id, view.image, camera.camera)
+            for camera in rig:
+                image = room.view(ViewKey(camera.name, stamp_ns)).image
+                yield Frame(camera.name, stamp_ns, camera.frame_id, image, camera.camera)
             stamp_ns += period_ns
 
     base_from_camera = {camera.frame_id: camera.base_from_camera for camera in rig}

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from da3_ros.geometry.rotation import FloatArray
@@ -25,7 +25,7 @@ class Source:
 
     Attributes:
         cameras: names, in order; the first is the reference camera.
-        frame_count: frames that one pass yields, all cameras together; 0 when it never ends.
+        frame_count: frames that one pass yields, all cameras together; 0 when it never ends or is not known.
         play: starts a new pass; its argument is the stamp of the first frame in nanoseconds, or None to keep the
             source's own stamps (0 for sources that have none).
         base_frame: ROS frame that the rig's extrinsics start from.
@@ -37,6 +37,26 @@ class Source:
     play: Callable[[int | None], Iterator[Frame]]
     base_frame: str = BASE_FRAME
     base_from_camera: Mapping[str, FloatArray] = field(default_factory=dict)
+
+
+def only(source: Source, cameras: Sequence[str]) -> Source:
+    """Some of a source's cameras.
+
+    Args:
+        source: of more.
+        cameras: names, the reference camera first.
+
+    Raises:
+        SourceError: when it has no camera of such a name.
+    """
+    missing = [name for name in cameras if name not in source.cameras]
+    if missing:
+        raise SourceError(f"no camera '{missing[0]}' in the source: it has {', '.join(source.cameras)}")
+
+    def play(start_ns: int | None) -> Iterator[Frame]:
+        return (frame for frame in source.play(start_ns) if frame.camera in cameras)
+
+    return replace(source, cameras=tuple(cameras), frame_count=0, play=play)
 
 
 def open_source(path: Path, rate_hz: float = 10.0) -> Source:

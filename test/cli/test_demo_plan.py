@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> str:
 
 
 @pytest.mark.usefixtures("embedded")
-def test_embedded_network_answers_the_simulated_rig_as_a_robot_has_it() -> None:
+def test_embedded_network_answers_a_camera_of_the_simulated_rig_as_a_robot_has_it() -> None:
     made = plan("--seconds", "2")
 
     assert (made.node["model"], made.node["weights"], made.node["process_resolution"]) == ("da3-nano", "auto", 168)
@@ -40,8 +40,8 @@ def test_embedded_network_answers_the_simulated_rig_as_a_robot_has_it() -> None:
     assert made.node["tf_mode"] == "base"  # the cameras have parents already
     assert made.is_paced
     assert made.truth is not None
-    assert made.frames == 18  # three cameras at 0.0, 0.4, ... 2.0 s
-    assert (made.node["window_size"], made.node["window_overlap"]) == (2, 1)
+    assert (made.node["cameras"], made.player["cameras"]) == (["front"], ["front"])
+    assert made.frames == 6  # at 0.0, 0.4, ... 2.0 s
     assert "not for robots" in made.engine
     assert not made.note
 
@@ -59,6 +59,7 @@ def test_oracle_answers_when_it_is_asked_for() -> None:
     made = plan("--engine", "oracle")
 
     assert (made.node["engine"], made.node["process_resolution"], made.node["tf_mode"]) == ("oracle", 336, "cameras")
+    assert made.node["cameras"] == ["front", "left", "right"]
     assert (made.node["window_size"], made.frames) == (4, 363)
     assert not made.player["static_tf"]
     assert not made.is_paced

@@ -34,17 +34,17 @@ distortion_coefficients: {rows: 1, cols: 5, data: [0.1, 0.0, 0.0, 0.0, 0.0]}
 """
 
 
-def play(graph: Graph, cameras: list[str], frames: int, raw: bool = True, **parameters: Any) -> ImageSourceNode:
+def play(graph: Graph, heard: list[str], frames: int, raw: bool = True, **parameters: Any) -> ImageSourceNode:
     """Listen to the cameras, and play until so many frames came from each."""
     message_type, topic = (Image, "image_raw") if raw else (CompressedImage, "image_raw/compressed")
-    for camera in cameras:
+    for camera in heard:
         graph.recorder.listen(f"{camera}/camera_info", CameraInfo)
         graph.recorder.listen(f"{camera}/{topic}", message_type)
     latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     graph.recorder.listen("/tf_static", TFMessage, latched)
     overrides = [Parameter(name, value=value) for name, value in {"speed": 20.0, **parameters}.items()]
     node = graph.spin(lambda **options: ImageSourceNode(parameter_overrides=overrides, **options))
-    received = [f"{camera}/{topic}" for camera in cameras]
+    received = [f"{camera}/{topic}" for camera in heard]
     graph.recorder.wait_until(
         lambda: all(len(graph.recorder.messages(name)) >= frames for name in received), f"{frames} frames"
     )
@@ -92,6 +92,15 @@ def test_folder_of_folders_is_played_as_a_rig(graph: Graph, tmp_path: Path) -> N
     np.testing.assert_array_equal(
         image_messages.to_array(graph.recorder.messages("right/image_raw")[2]), picture("right", 2)
     )
+
+
+def test_one_camera_of_a_source_is_played_alone_and_nobody_waits_for_the_others(graph: Graph, tmp_path: Path) -> None:
+    for camera in ("left", "right"):
+        write_images(tmp_path / camera, camera, 3)
+
+    play(graph, ["right"], 3, source=str(tmp_path), cameras=["right"])
+
+    assert len(graph.recorder.messages("right/image_raw")) == 3
 
 
 def test_images_are_jpeg_when_asked_for(graph: Graph, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ from rosbags.rosbag2 import Writer
 from rosbags.typesys import Stores, get_typestore
 
 from da3_ros.sources.simulated import open_simulation
-from da3_ros.sources.source import SourceError, open_source
+from da3_ros.sources.source import SourceError, only, open_source
 
 
 def write_images(folder: Path, count: int, suffix: str = ".png", size: tuple[int, int] = (24, 32)) -> None:
@@ -185,6 +186,32 @@ def test_bag_keeps_its_own_stamps_unless_told_a_start(shared_data: Path) -> None
     frame = next(open_source(shared_data / "bags" / "hololens_indoor_mcap").play(None))
 
     assert frame.stamp_ns == 1_700_000_000_000_000_000
+
+
+def test_some_cameras_of_a_source_are_played_alone(tmp_path: Path) -> None:
+    for name in ("left", "middle", "right"):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            cv2.imwrite(str(tmp_path / name / f"{number}.png"), np.zeros((8, 8, 3), np.uint8))
+    source = open_source(tmp_path)
+
+    chosen = only(source, ("right", "left"))
+
+    assert chosen.cameras == ("right", "left")
+    assert [frame.camera for frame in chosen.play(0)] == ["left", "right", "left", "right"]
+    with pytest.raises(SourceError, match="no camera 'up' in the source: it has left, middle, right"):
+        only(source, ("up",))
+
+
+def test_simulation_plays_the_cameras_that_are_wanted() -> None:
+    source = open_simulation(3, 10.0, ("right",))
+
+    frames = list(itertools.islice(source.play(0), 2))
+
+    assert [(frame.camera, frame.stamp_ns) for frame in frames] == [("right", 0), ("right", 100_000_000)]
+    assert set(source.base_from_camera) == {"right_optical_frame"}
+    with pytest.raises(SourceError, match="no camera 'up'"):
+        open_simulation(3, 10.0, ("up",))
 
 
 def test_simulation_gives_the_same_frames_in_every_process_that_knows_seed_and_stamp() -> None:
