@@ -19,6 +19,7 @@ class LossWeights:
 
     Attributes:
         depth: confidence-weighted error of depth.
+        relative: error of depth as a share of it, which counts near things as much as far ones.
         gradient: error of the slopes of depth.
         ray: error of the ray map, and of the confidence in it.
         point: error of depth times ray direction plus ray origin.
@@ -30,6 +31,7 @@ class LossWeights:
     """
 
     depth: float = 1.0
+    relative: float = 0.0
     gradient: float = 1.0
     ray: float = 2.0
     point: float = 1.0

@@ -1,6 +1,8 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a prediction: the terms of Depth Anything 3 (section 3.3), and two that teach matching.
+"""What is wrong with a prediction: the terms of Depth Anything 3 (section 3.3), and four of ours.
+
+Relative depth and the direction of baselines are what accuracy is measured by; match and flow teach matching.
 
 All are means over what is known; a term without anything known is zero.
 """
@@ -20,6 +22,7 @@ from da3_ros.training.targets import Windows, cameras, matches, ray_map, sampled
 CONFIDENCE_REWARD = 0.2  # lambda of `confidence * error - lambda log confidence`
 SHORT_BASELINE = 0.02  # in units of the window: below it a direction means nothing
 GRADIENT_SCALES = 2
+NEAREST = 0.05  # in units of the window: what is nearer is not held to its share of less
 
 
 def losses(predicted: Predicted, windows: Windows, weights: LossWeights) -> dict[str, Tensor]:
@@ -39,6 +42,8 @@ def losses(predicted: Predicted, windows: Windows, weights: LossWeights) -> dict
     terms = {}
     if weights.depth:
         terms["depth"] = confident((predicted.depth - depth).abs(), predicted.depth_confidence, is_known)
+    if weights.relative:
+        terms["relative"] = mean_of_known((predicted.depth - depth).abs() / depth.clamp(min=NEAREST), is_known)
     if weights.gradient:
         terms["gradient"] = gradient_error(predicted.depth - depth, is_known)
     if weights.ray:

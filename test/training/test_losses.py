@@ -16,7 +16,7 @@ from da3_ros.training.windows import draw_windows
 from test.training.rooms import SIZE
 
 STAGE = Stage(steps=1, sizes=(SIZE,), views=(2,), views_per_step=4, colour=0.0)
-ALL = LossWeights(direction=1.0)
+ALL = LossWeights(direction=1.0, relative=1.0)
 PATCHES = SIZE[0] // 14 * (SIZE[1] // 14)
 
 
@@ -113,6 +113,14 @@ def test_gradient_error_sees_slopes_alone() -> None:
 
     assert float(gradient_error(flat, known)) == 0
     assert float(gradient_error(ramp, known)) == pytest.approx((1 + 2) / 2)  # slope 1, and 2 at half size
+
+
+def test_relative_error_is_the_share_of_the_depth_near_and_far(windows: Windows) -> None:
+    predicted = perfect(windows)
+
+    terms = losses(replace(predicted, depth=1.1 * predicted.depth), windows, ALL)
+
+    assert float(terms["relative"]) == pytest.approx(0.1, rel=1e-3)
 
 
 def test_direction_error_leaves_out_views_that_stand_where_the_first_does() -> None:
