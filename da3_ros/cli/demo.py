@@ -105,7 +105,9 @@ def _follow(plan: Plan, recorder: Recorder, node: NodeProcess, player: NodeProce
             if player.is_running:
                 ran_s = time.monotonic()
                 if ran_s - quiet_since_s > STALL_S:
-                    raise CommandError(f"no image was answered for {STALL_S / 60:.0f} min: see the logs of the nodes")
+                    raise CommandError(
+                        f"no image was answered for {STALL_S / 60:.0f} min: see da3_node.log and image_source_node.log"
+                    )
                 continue
             quiet_s = time.monotonic() - max(quiet_since_s, ran_s)
             all_done = status is not None and done >= max(plan.frames, status.frames_in)

@@ -19,8 +19,6 @@ ROOMS = 12
 
 @pytest.fixture(scope="module")
 def network() -> Da3Network:
-    if not EMBEDDED_FOLDER.is_dir():
-        pytest.skip(f"NOT RUN: {EMBEDDED_FOLDER} is missing")
     network = build_network("da3-nano")
     assert isinstance(network, Da3Network)
     load_weights(network, EMBEDDED_FOLDER / EMBEDDED["da3-nano"])
