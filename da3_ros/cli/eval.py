@@ -25,7 +25,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from da3_ros.cli import accuracy_table
-from da3_ros.cli.eval_accuracy import accuracy_figures, add_accuracy_options
+from da3_ros.cli.accuracy_options import add_accuracy_options
+from da3_ros.cli.eval_accuracy import accuracy_figures
 from da3_ros.cli.eval_rendering import COLUMNS, add_rendering_options, rendering_figures
 from da3_ros.cli.main import CommandError
 from da3_ros.cli.numbers import positive_int

@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -17,7 +16,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from da3_ros.cli.accuracy_table import EXPLAINED, Evaluation, as_json, cells
 from da3_ros.cli.main import CommandError
 from da3_ros.cli.network_options import AUTO, engine_name, settle_model, usual_resolution
-from da3_ros.cli.numbers import positive_float, positive_int
 
 if TYPE_CHECKING:
     from da3_ros.evaluation.accuracy import Predict
@@ -29,37 +27,6 @@ if TYPE_CHECKING:
 MODEL = "da3-small"
 ROOM_RESOLUTION = 168
 WINDOWS_OF_ROOM, WINDOWS_OF_SEQUENCE = 1, 12
-
-
-def add_accuracy_options(parser: argparse.ArgumentParser) -> None:
-    """What is only about accuracy."""
-    group = parser.add_argument_group("accuracy")
-    group.add_argument(
-        "--window-size", type=positive_int, nargs="+", default=[2], metavar="V",
-        help="views of a window; several are evaluated one after the other (default: 2)",
-    )  # fmt: skip
-    group.add_argument("--windows", type=positive_int, metavar="N", help="of each sequence (default: 12; of a room: 1)")
-    group.add_argument(
-        "--rooms", type=positive_int, default=200, metavar="N", help="simulated rooms, without --data (default: 200)"
-    )
-    group.add_argument(
-        "--demo-room", action="store_true",
-        help="the demo's room, on the demo's paths, instead of random rooms; weights may have been trained in it",
-    )  # fmt: skip
-    group.add_argument(
-        "--stream", action="store_true", help="also run each whole sequence through the stream: its trajectory"
-    )
-    group.add_argument(
-        "--protocol", choices=("windows", "paper"), default="windows",
-        help="paper: all frames of a scene at once, 100 at most, as the DA3 benchmark does",
-    )  # fmt: skip
-    group.add_argument(
-        "--intrinsics", type=_intrinsics, metavar="FX,FY,CX,CY", help="of TUM RGB-D and 7-Scenes, instead of theirs"
-    )
-    group.add_argument(
-        "--threshold", type=positive_float, metavar="M", help="of the F-score (default: 0.05 m; ETH3D: 0.25 m)"
-    )
-    group.add_argument("--html", type=Path, metavar="FILE", help="write a page with table, pictures and curves")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +53,8 @@ def accuracy_figures(arguments: argparse.Namespace) -> AccuracyFigures:
     arguments.model = arguments.model or (AUTO if arguments.weights and not is_paper else MODEL)
     if is_paper:
         _check_paper(arguments)
+    if arguments.known_poses and not arguments.weights:
+        raise CommandError("--known-poses needs a network to give them to: give --weights")
     if arguments.stream and not (arguments.weights and (arguments.data or arguments.demo_room)):
         raise CommandError("--stream needs a network and sequences: give --weights, and --data or --demo-room")
     try:
@@ -125,7 +94,8 @@ def _evaluations(arguments: argparse.Namespace, predict: Predict | None) -> list
     network = (_row_name(arguments), predict) if predict else None
     rules = AccuracyRules(0.0 if is_paper else MIN_BASELINE_M, arguments.threshold)
     sizes = [0] if is_paper else list(dict.fromkeys(arguments.window_size))
-    runs = {size: AccuracyRun(blind_predict(_resolution(arguments)), network, rules) for size in sizes}
+    blind = blind_predict(_resolution(arguments))
+    runs = {size: AccuracyRun(blind, network, rules, arguments.known_poses) for size in sizes}
     left_out = dict.fromkeys(sizes, 0)
     with _progress() as progress:
         bar = progress.add_task("sequences", total=None if arguments.data else _simulated_count(arguments))
@@ -225,7 +195,7 @@ def _network(arguments: argparse.Namespace) -> Predict:
         allow_download=arguments.allow_download,
         accept_noncommercial_license=arguments.accept_noncommercial_license,
     )
-    return lambda images, cameras: engine.estimate(images, cameras)
+    return engine.estimate
 
 
 def _resolution(arguments: argparse.Namespace) -> int:
@@ -289,11 +259,3 @@ def _trajectory_sentence(found: StreamedTrajectory) -> str:
     if math.isnan(found.ate_rmse_m):
         return f"{placed}; its places do not determine an alignment."
     return f"{placed}, ATE {found.ate_rmse_m:.3f} m ({found.ate_share:.1%}), turn {found.rotation_median_deg:.2f}°."
-
-
-def _intrinsics(text: str) -> tuple[float, float, float, float]:
-    """Four numbers, for argparse."""
-    numbers = tuple(float(word) for word in text.split(","))
-    if len(numbers) != 4:
-        raise argparse.ArgumentTypeError(f"'{text}' is not FX,FY,CX,CY")
-    return numbers[0], numbers[1], numbers[2], numbers[3]

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,12 +35,25 @@ from da3_ros.geometry.prediction import Prediction
 from da3_ros.geometry.rotation import FloatArray
 
 Image = npt.NDArray[np.uint8]
-Predict = Callable[[Sequence[Image], Sequence[PinholeCamera]], Prediction]
-"""What is evaluated: V images and their true calibrations -> the answer. `Prediction.cameras` is the truth's, on its
-pixels; `Prediction.predicted_cameras` is the network's own."""
-
 INDOOR_THRESHOLD_M = 0.05
 THRESHOLD_M = {"ETH3D": 0.25}  # by kind of data set, where it is another one
+
+
+class Predict(Protocol):
+    """What is evaluated, such as `Engine.estimate`.
+
+    `Prediction.cameras` is the truth's, on its pixels; `Prediction.predicted_cameras` is the network's own.
+    """
+
+    def __call__(
+        self,
+        images: Sequence[Image],
+        cameras: Sequence[PinholeCamera],
+        camera_from_world: npt.ArrayLike | None = None,
+        /,
+    ) -> Prediction:
+        """Answer V images with their true calibrations, and perhaps (V, 4, 4) true poses."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +139,26 @@ def window_accuracy(
     )
 
 
+def posed_accuracy(
+    prediction: Prediction, truth: WindowTruth, threshold_m: float, seconds: float = float("nan")
+) -> WindowAccuracy:
+    """Metrics of an answer to views whose true poses and cameras were given: depth, and the cloud these make of it.
+
+    Its scale is still the answer's own: that of the answer's poses against the given ones, as in the DA3 benchmark.
+
+    Args:
+        prediction: in its own gauge.
+        truth: on the same pixels.
+        threshold_m: of the F-score.
+        seconds: that the answer took.
+    """
+    return WindowAccuracy(
+        depth=depth_accuracy(prediction.depth, truth),
+        reconstruction=_reconstruction(prediction, truth, threshold_m, posed=True),
+        seconds=seconds,
+    )
+
+
 def depth_accuracy(depth: npt.ArrayLike, truth: WindowTruth) -> ScaledDepthErrors | None:
     """Of (V, H, W) depth; None where no pixel has both."""
     try:
@@ -138,17 +172,24 @@ def pose_accuracy(motions: npt.ArrayLike, truth: WindowTruth, min_baseline_m: fl
     return relative_pose_errors(motions, pair_motions(truth.world_from_camera), min_baseline_m)
 
 
-def _reconstruction(prediction: Prediction, truth: WindowTruth, threshold_m: float) -> ReconstructionErrors | None:
-    """Of the points that the network's own cameras and poses make of its depth, where the truth is known."""
+def _reconstruction(
+    prediction: Prediction, truth: WindowTruth, threshold_m: float, *, posed: bool = False
+) -> ReconstructionErrors | None:
+    """Of the points that the network's own cameras and poses make of its depth; posed, that the true ones make of it.
+
+    Points where the truth is not known are left out.
+    """
     depth = np.where(np.isfinite(truth.depth), prediction.depth, np.nan)
     voxel = VOXEL_SHARE * threshold_m
     try:
         alignment = camera_alignment(prediction.window_from_camera, truth.world_from_camera, depth, truth.depth)
-        ours = lifted_points(depth, prediction.predicted_cameras, prediction.window_from_camera)
+        if posed:
+            ours = lifted_points(depth * alignment.scale, truth.cameras, truth.world_from_camera)
+        else:
+            points = lifted_points(depth, prediction.predicted_cameras, prediction.window_from_camera)
+            ours = [alignment.apply(view) for view in points]
         theirs = lifted_points(truth.depth, truth.cameras, truth.world_from_camera)
-        return reconstruction_errors(
-            _cloud([alignment.apply(points) for points in ours], voxel), _cloud(theirs, voxel), threshold_m
-        )
+        return reconstruction_errors(_cloud(ours, voxel), _cloud(theirs, voxel), threshold_m)
     except DegenerateGeometryError:
         return None
 

@@ -36,7 +36,9 @@ def blind_predict(resolution: int) -> Predict:
     """No motion and depth 1 everywhere, on the pixels that a network of this process resolution would see."""
     preprocessor = Preprocessor(resolution)
 
-    def predict(images: Sequence[Image], cameras: Sequence[PinholeCamera]) -> Prediction:
+    def predict(
+        images: Sequence[Image], cameras: Sequence[PinholeCamera], camera_from_world: npt.ArrayLike | None = None, /
+    ) -> Prediction:
         views = preprocessor.process(images, cameras)
         known = tuple(camera for camera in views.cameras if camera is not None)
         ones = np.ones(views.images.shape[:3], dtype=np.float32)

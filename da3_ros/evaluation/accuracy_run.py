@@ -18,6 +18,7 @@ from da3_ros.evaluation.accuracy import (
     WindowTruth,
     depth_accuracy,
     pose_accuracy,
+    posed_accuracy,
     window_accuracy,
 )
 from da3_ros.evaluation.accuracy_baselines import GRID, MeanDepthMaps, essential_motions, on_grid, one_by_one
@@ -27,9 +28,11 @@ from da3_ros.evaluation.true_windows import TrueWindow
 from da3_ros.geometry.errors import DegenerateGeometryError
 from da3_ros.geometry.prediction import Prediction
 from da3_ros.geometry.rotation import FloatArray
+from da3_ros.geometry.sim3 import rigid_inverse
 
 CONSTANT, MEAN_MAP, STANDING = "constant depth", "mean depth of the other sequences", "no motion"
-ONE_BY_ONE, FEATURES = "same network, one view at a time", "SIFT + essential matrix"
+ONE_BY_ONE, POSED = "same network, one view at a time", "same network, true poses given"
+FEATURES = "SIFT + essential matrix"
 _MOST_FEATURE_VIEWS = 16  # pairs grow with the square
 _PICTURED_VIEWS = 2
 _PICTURE_SIDE_PX = 240
@@ -76,10 +79,18 @@ class AccuracyRun:
         blind: gives the pixels to evaluate on when there is no network.
         network: name and function of what is evaluated; None for the other rows alone.
         rules: of the metrics.
+        known_poses: whether the network has a row more, of its answers when it is given the true poses.
     """
 
-    def __init__(self, blind: Predict, network: tuple[str, Predict] | None, rules: AccuracyRules) -> None:
+    def __init__(
+        self,
+        blind: Predict,
+        network: tuple[str, Predict] | None,
+        rules: AccuracyRules,
+        known_poses: bool = False,
+    ) -> None:
         self._blind, self._network, self._rules = blind, network, rules
+        self._known_poses = known_poses
         self._maps = MeanDepthMaps()
         self._found: list[tuple[EvaluatedWindow, npt.NDArray[np.float32]]] = []
 
@@ -101,6 +112,8 @@ class AccuracyRun:
             rows |= self._network_rows(window, prediction, truth, seconds)
             if prediction.has_poses and len(images) > 1:
                 rows[ONE_BY_ONE] = WindowAccuracy(depth=depth_accuracy(one_by_one(predict, images, cameras), truth))
+                if self._known_poses:
+                    rows[POSED] = self._posed(predict, window, truth)
         rows |= self._unlearned_rows(prediction, truth)
         points = on_grid(truth.depth)
         self._maps.add(window.sequence, points)
@@ -128,6 +141,12 @@ class AccuracyRun:
             return {}
         threshold_m = self._rules.threshold_of(window.kind)
         return {self._network[0]: window_accuracy(prediction, truth, self._rules.min_baseline_m, threshold_m, seconds)}
+
+    def _posed(self, predict: Predict, window: TrueWindow, truth: WindowTruth) -> WindowAccuracy:
+        begin = time.perf_counter()
+        prediction = predict(window.read_images(), window.cameras, rigid_inverse(window.world_from_camera))
+        seconds = time.perf_counter() - begin
+        return posed_accuracy(prediction, truth, self._rules.threshold_of(window.kind), seconds)
 
     def _unlearned_rows(self, prediction: Prediction, truth: WindowTruth) -> dict[str, WindowAccuracy]:
         rows = {CONSTANT: WindowAccuracy(depth=depth_accuracy(np.ones_like(truth.depth), truth))}

@@ -119,9 +119,10 @@ def test_without_a_network_the_other_rows_are_shown(
 def test_network_with_random_weights_goes_the_whole_way(
     folders: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(options(folders[:1], "--windows", "1", "--weights", "random")) == 0
+    assert main(options(folders[:1], "--windows", "1", "--weights", "random", "--known-poses")) == 0
 
     printed = capsys.readouterr().out
+    assert "same network, true poses given" in printed
     assert "RANDOM weights: the network's rows prove that the path works and nothing else." in printed
     assert "same network, one view at a time" in printed
 
@@ -177,6 +178,7 @@ def test_paper_takes_all_frames_of_a_scene_at_once(folders: list[Path], tmp_path
         (["--protocol", "paper", "--data", ".", "--model", "da3-giant"], "hf download depth-anything/DA3-GIANT-1.1"),
         (["--rooms", "100000"], "there are 200 rooms for validation, not 100000"),
         (["--weights", "none.safetensors"], "no such file"),
+        (["--known-poses"], "--known-poses needs a network to give them to"),
     ],
 )
 def test_bad_request_ends_with_one_sentence(more: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
 from da3_ros.evaluation.accuracy import Predict
 from da3_ros.evaluation.known_frames import HeldFrame, Image, KnownSequence, depth_on
@@ -41,7 +42,9 @@ def knowing_predict(sequences: Sequence[KnownSequence], gauge: Sim3, depth_noise
     """Answers with the truth, found by the pixels, in a gauge; depth with noise of this relative size."""
     frames = {frame.read_image().tobytes(): frame for sequence in sequences for frame in sequence.frames}
 
-    def predict(images: Sequence[Image], cameras: Sequence[PinholeCamera]) -> Prediction:
+    def predict(
+        images: Sequence[Image], cameras: Sequence[PinholeCamera], camera_from_world: npt.ArrayLike | None = None, /
+    ) -> Prediction:
         known = [frames[np.ascontiguousarray(image).tobytes()] for image in images]
         depth = np.stack([depth_on(frame, CAMERA) for frame in known]) * np.float32(1 / gauge.scale)
         noise = np.random.default_rng(3).normal(size=depth.shape)

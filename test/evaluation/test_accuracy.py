@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +12,22 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 
-from da3_ros.evaluation.accuracy import AccuracyRules, WindowAccuracy, WindowTruth, summarised, window_accuracy
+from da3_ros.evaluation.accuracy import (
+    AccuracyRules,
+    Image,
+    WindowAccuracy,
+    WindowTruth,
+    posed_accuracy,
+    summarised,
+    window_accuracy,
+)
 from da3_ros.evaluation.accuracy_baselines import MeanDepthMaps, blind_predict, essential_motions, on_grid, one_by_one
 from da3_ros.evaluation.accuracy_run import (
     CONSTANT,
     FEATURES,
     MEAN_MAP,
     ONE_BY_ONE,
+    POSED,
     STANDING,
     AccuracyRun,
 )
@@ -93,6 +103,26 @@ def test_wrong_focal_length_bends_the_cloud_and_not_the_depth() -> None:
     assert found.depth.window.abs_rel < 1e-6
     assert found.reconstruction is not None
     assert found.reconstruction.f_score < 0.9
+
+
+def test_given_poses_and_cameras_make_the_cloud_instead_of_the_answers_own() -> None:
+    window = window_of()
+    prediction = knowing_predict([room_sequence()], Sim3(3.0, np.eye(3), np.ones(3)))(
+        window.read_images(), window.cameras
+    )
+    turned = prediction.window_from_camera @ rigid(matrix_from_rotation_vector(np.array([0.0, 0.2, 0.0])), np.zeros(3))
+    prediction = replace(prediction, window_from_camera=turned)
+    truth = truth_of(window, prediction)
+
+    own, posed = window_accuracy(prediction, truth, 0.01, 0.05), posed_accuracy(prediction, truth, 0.05)
+
+    assert own.reconstruction is not None
+    assert posed.reconstruction is not None
+    assert own.reconstruction.f_score < 0.9
+    assert posed.reconstruction.f_score == 1.0
+    assert posed.depth is not None
+    assert posed.depth.window.abs_rel < 1e-6
+    assert posed.poses is None  # they are no answer
 
 
 def test_answer_without_poses_is_judged_by_its_depth_alone() -> None:
@@ -221,6 +251,27 @@ def test_run_shows_the_network_beside_what_needs_no_learning() -> None:
     standing = first.rows[STANDING].poses
     assert standing is not None
     assert standing.translation_deg[0] == pytest.approx(90)
+
+
+def test_run_gives_the_network_the_true_poses_when_asked_to() -> None:
+    window = window_of(views=3)
+    answer = knowing_predict([room_sequence()], Sim3.identity())
+    poses: list[FloatArray] = []
+
+    def predict(
+        images: Sequence[Image], cameras: Sequence[PinholeCamera], camera_from_world: npt.ArrayLike | None = None, /
+    ) -> Prediction:
+        if camera_from_world is not None:
+            poses.append(np.asarray(camera_from_world))
+        return answer(images, cameras, camera_from_world)
+
+    run = AccuracyRun(blind_predict(max(SIZE)), ("knows", predict), AccuracyRules(), known_poses=True)
+    run.add(window)
+
+    (found,) = run.finish()
+    assert found.rows[POSED].depth is not None
+    (given,) = poses
+    np.testing.assert_allclose(given @ window.world_from_camera, np.tile(np.eye(4), (3, 1, 1)), atol=1e-12)
 
 
 def test_run_without_a_network_has_the_other_rows_and_no_picture() -> None:
