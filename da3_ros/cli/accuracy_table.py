@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from da3_ros.evaluation.accuracy import AccuracySummary, WindowAccuracy
+    from da3_ros.evaluation.accuracy import WindowAccuracy
     from da3_ros.evaluation.accuracy_run import EvaluatedWindow
+    from da3_ros.evaluation.accuracy_summary import AccuracySummary
 
 COLUMNS = (
     "what answers", "views", "windows", "AUC@3", "AUC@5", "AUC@15", "AUC@30", "turn", "direction",

@@ -133,7 +133,7 @@ def _progress() -> Progress:
 
 
 def _summed(size: int, found: Sequence[EvaluatedWindow], left_out: int) -> Evaluation:
-    from da3_ros.evaluation.accuracy import summarised
+    from da3_ros.evaluation.accuracy_summary import summarised
 
     if not found:
         raise CommandError(f"there is no window of {size} views that overlap: give a smaller --window-size")

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import torch
 
-from da3_ros.evaluation.accuracy import WindowTruth, summarised, window_accuracy
+from da3_ros.evaluation.accuracy import WindowTruth, window_accuracy
+from da3_ros.evaluation.accuracy_summary import summarised
 from da3_ros.evaluation.pose_accuracy import MIN_BASELINE_M
 from da3_ros.evaluation.room_sequences import room_sequences
 from da3_ros.evaluation.true_windows import TrueWindow, draw_windows

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from da3_ros.evaluation.accuracy import Image, Predict
+from da3_ros.evaluation.accuracy import Predict
+from da3_ros.evaluation.known_frames import Image
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.prediction import Prediction
 from da3_ros.geometry.rotation import FloatArray

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from da3_ros.evaluation.accuracy import Image, Predict
-from da3_ros.evaluation.known_frames import KnownSequence, checked_image
+from da3_ros.evaluation.accuracy import Predict
+from da3_ros.evaluation.known_frames import Image, KnownSequence, checked_image
 from da3_ros.evaluation.trajectory_metrics import trajectory_errors
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.errors import DegenerateGeometryError

@@ -14,11 +14,9 @@ from hypothesis import given, settings
 
 from da3_ros.evaluation.accuracy import (
     AccuracyRules,
-    Image,
     WindowAccuracy,
     WindowTruth,
     posed_accuracy,
-    summarised,
     window_accuracy,
 )
 from da3_ros.evaluation.accuracy_baselines import MeanDepthMaps, blind_predict, essential_motions, on_grid, one_by_one
@@ -31,6 +29,8 @@ from da3_ros.evaluation.accuracy_run import (
     STANDING,
     AccuracyRun,
 )
+from da3_ros.evaluation.accuracy_summary import summarised
+from da3_ros.evaluation.known_frames import Image
 from da3_ros.evaluation.pose_accuracy import RelativePoseErrors, pair_motions, relative_pose_errors
 from da3_ros.evaluation.true_windows import TrueWindow, draw_windows
 from da3_ros.geometry.camera import PinholeCamera
