@@ -25,6 +25,7 @@ class LossWeights:
         point: error of depth times ray direction plus ray origin.
         camera: error of centre, turn and field of view; angles in radians.
         direction: one minus the cosine between predicted and true direction of a view's centre from the first one's.
+        pairs: error of turn, in radians, and of motion, as a share of it, between every two views.
         match: cross entropy of one attention head's matches between views.
         flow: error of where a patch lies in the first view.
         normal: error of the normals of surfaces; only a teacher learns from it.
@@ -37,6 +38,7 @@ class LossWeights:
     point: float = 1.0
     camera: float = 2.0
     direction: float = 0.0
+    pairs: float = 0.0
     match: float = 0.5
     flow: float = 1.0
     normal: float = 0.5

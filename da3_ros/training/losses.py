@@ -1,8 +1,9 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a prediction: the terms of Depth Anything 3 (section 3.3), and four of ours.
+"""What is wrong with a prediction: the terms of Depth Anything 3 (section 3.3), and five of ours.
 
-Relative depth and the direction of baselines are what accuracy is measured by; match and flow teach matching.
+Relative depth, the direction of baselines and the motion between every two views are what accuracy is measured by;
+match and flow teach matching.
 
 All are means over what is known; a term without anything known is zero.
 """
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from da3_ros.model.camera_token import decode_cameras, invert_rigid
 from da3_ros.training.config import LossWeights
 from da3_ros.training.predicted import Predicted
 from da3_ros.training.targets import Windows, cameras, matches, ray_map, sampled
@@ -22,6 +24,7 @@ from da3_ros.training.targets import Windows, cameras, matches, ray_map, sampled
 CONFIDENCE_REWARD = 0.2  # lambda of `confidence * error - lambda log confidence`
 SHORT_BASELINE = 0.02  # in units of the window: below it a direction means nothing
 GRADIENT_SCALES = 2
+SHORTEST_MOTION = 0.05  # in units of the window: a shorter one is not held to its share of less
 NEAREST = 0.05  # in units of the window: what is nearer is not held to its share of less
 
 
@@ -62,6 +65,9 @@ def losses(predicted: Predicted, windows: Windows, weights: LossWeights) -> dict
         terms["camera"] = centre.mean() + turn.mean() + field_of_view.mean()
     if weights.direction:
         terms["direction"] = direction_error(predicted.camera[..., :3], true_camera[..., :3])
+    if weights.pairs:
+        poses = decode_cameras(predicted.camera, windows.size)[0]
+        terms["pairs"] = pair_error(poses, invert_rigid(windows.world_from_camera))
     if weights.match or weights.flow:
         terms |= _matching(predicted, windows)
     return total(terms, weights)
@@ -115,6 +121,25 @@ def direction_error(centre: Tensor, true_centre: Tensor) -> Tensor:
     return mean_of_known(away, true_baseline.norm(dim=-1) > SHORT_BASELINE)
 
 
+def pair_error(camera_from_world: Tensor, true_camera_from_world: Tensor) -> Tensor:
+    """Mean over every two views of the error of the turn between them, in radians, and of the motion, as a share of it.
+
+    What is asked of poses in the frame of the first view says little about two others that are near to each other and
+    far from it; and how far a view is from every other one is what a window says whatever its frame (Wang et al. 2025,
+    pi^3, section 3.3).
+
+    Args:
+        camera_from_world: (B, V, 4, 4) rigid, in any frame.
+        true_camera_from_world: (B, V, 4, 4) rigid, in any frame.
+    """
+    ours, true = _between(camera_from_world), _between(true_camera_from_world)
+    chord = (ours[..., :3, :3] - true[..., :3, :3]).flatten(-2).norm(dim=-1)  # sqrt(8) times the sine of half the angle
+    motion, true_motion = ours[..., :3, 3], true[..., :3, 3]
+    share = (motion - true_motion).norm(dim=-1) / true_motion.norm(dim=-1).clamp(min=SHORTEST_MOTION)
+    error = chord / 2**0.5 + share
+    return mean_of_known(error, torch.ones_like(error, dtype=torch.bool))
+
+
 def match_error(query: Tensor, key: Tensor, patch: Tensor) -> Tensor:
     """Cross entropy of one attention head over the patches of another view and of its own, where the match is known.
 
@@ -137,6 +162,13 @@ def match_error(query: Tensor, key: Tensor, patch: Tensor) -> Tensor:
 def mean_of_known(values: Tensor, is_known: Tensor) -> Tensor:
     """Mean of finite values where a mask of their shape holds; 0, with a gradient of zero, of nothing."""
     return (values * is_known).sum() / is_known.sum().clamp(min=1)
+
+
+def _between(camera_from_world: Tensor) -> Tensor:
+    """(B, V (V - 1), 4, 4) motions from every view to every other one, of (B, V, 4, 4) poses."""
+    V = camera_from_world.shape[1]
+    first, second = torch.where(~torch.eye(V, dtype=torch.bool, device=camera_from_world.device))
+    return camera_from_world[:, first] @ invert_rigid(camera_from_world)[:, second]
 
 
 def _matching(predicted: Predicted, windows: Windows) -> dict[str, Tensor]:

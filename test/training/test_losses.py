@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 import torch
 
+from da3_ros.geometry.rotation import matrix_from_rotation_vector
+from da3_ros.geometry.sim3 import rigid, rigid_inverse
 from da3_ros.training.config import LossWeights, Stage, TrainingConfig
-from da3_ros.training.losses import confident, direction_error, gradient_error, losses, match_error
+from da3_ros.training.losses import confident, direction_error, gradient_error, losses, match_error, pair_error
 from da3_ros.training.predicted import BlockMatches, Predicted
 from da3_ros.training.shards import ShardReader
 from da3_ros.training.targets import Windows, cameras, in_gauge, matches, ray_map
@@ -16,7 +20,7 @@ from da3_ros.training.windows import draw_windows
 from test.training.rooms import SIZE
 
 STAGE = Stage(steps=1, sizes=(SIZE,), views=(2,), views_per_step=4, colour=0.0)
-ALL = LossWeights(direction=1.0, relative=1.0)
+ALL = LossWeights(direction=1.0, pairs=1.0, relative=1.0)
 PATCHES = SIZE[0] // 14 * (SIZE[1] // 14)
 
 
@@ -129,6 +133,56 @@ def test_direction_error_leaves_out_views_that_stand_where_the_first_does() -> N
 
     assert float(direction_error(guess, true)) == pytest.approx(1.0)
     assert float(direction_error(true, true)) == pytest.approx(0.0)
+
+
+def poses(turns_deg: Sequence[float], centres: Sequence[Sequence[float]]) -> torch.Tensor:
+    """(1, V, 4, 4) camera_from_world of cameras turned about y."""
+    turns = np.radians(np.outer(turns_deg, (0.0, 1.0, 0.0)))
+    world_from_camera = rigid(matrix_from_rotation_vector(turns), np.array(centres))
+    return torch.from_numpy(rigid_inverse(world_from_camera)[None])
+
+
+def test_pair_error_does_not_depend_on_the_frame() -> None:
+    true = poses([0, 20, 60], [[0, 0, 0], [0.3, 0, 0], [0, 0.4, 0.1]])
+    moved = true @ poses([35], [[1.0, -2.0, 0.5]])
+
+    assert float(pair_error(moved, true)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_pair_error_is_the_angle_and_the_share_of_the_motion_that_is_missing() -> None:
+    true = poses([0, 0], [[0, 0, 0], [0.3, 0, 0]])
+
+    assert float(pair_error(poses([0, 2], [[0, 0, 0], [0.3, 0, 0]]), true)) == pytest.approx(
+        np.radians(2) * 1.5,  # seen from the turned view the motion has turned too
+        rel=1e-3,
+    )
+    assert float(pair_error(poses([0, 0], [[0, 0, 0], [0.1, 0, 0]]), true)) == pytest.approx(2 / 3, rel=1e-5)
+
+
+def test_pair_error_sees_two_views_lose_their_motion_far_from_the_first() -> None:
+    true = poses([0, 60, 66], [[0, 0, 0], [0.3, 0, 0], [0.36, 0, 0]])
+    standing = poses([0, 60, 60], [[0, 0, 0], [0.3, 0, 0], [0.3, 0, 0]])
+
+    assert float(pair_error(standing, true)) > 0.3
+    assert float(direction_error(*(torch.linalg.inv(one)[..., :3, 3] for one in (standing, true)))) < 1e-6
+
+
+def test_one_view_has_no_pair_and_a_finite_gradient() -> None:
+    one = poses([10], [[0, 0, 0]]).requires_grad_()
+
+    pair_error(one, one.detach()).backward()
+
+    assert one.grad is not None
+    assert (one.grad == 0).all()
+
+
+def test_exact_pairs_have_a_finite_gradient() -> None:
+    exact = poses([0, 20], [[0, 0, 0], [0.3, 0, 0]]).requires_grad_()
+
+    pair_error(exact, exact.detach()).backward()
+
+    assert exact.grad is not None
+    assert exact.grad.isfinite().all()
 
 
 def test_match_error_is_cross_entropy_of_known_matches() -> None:
