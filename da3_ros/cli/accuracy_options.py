@@ -30,7 +30,7 @@ def add_accuracy_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--known-poses", action="store_true",
-        help="also a row of the network's depth when it is given the true poses, and of the clouds these make of it",
+        help="also a row of the network when it is given the true poses, with the clouds that these make of its depth",
     )  # fmt: skip
     group.add_argument(
         "--protocol", choices=("windows", "paper"), default="windows",

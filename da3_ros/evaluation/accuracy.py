@@ -138,21 +138,25 @@ def window_accuracy(
 
 
 def posed_accuracy(
-    prediction: Prediction, truth: WindowTruth, threshold_m: float, seconds: float = float("nan")
+    prediction: Prediction, truth: WindowTruth, min_baseline_m: float, threshold_m: float, seconds: float = float("nan")
 ) -> WindowAccuracy:
-    """Metrics of an answer to views whose true poses were given: depth, and the cloud that these make of it.
+    """Metrics of an answer to views whose true poses were given.
 
-    Its scale is that of the answer's own poses against the given ones, as in the DA3 benchmark.
+    The cloud is what the given poses make of its depth, in the unit that the answer's own poses ask for, as in the DA3
+    benchmark. The answer's poses tell whether it heeds the given ones.
 
     Args:
         prediction: in its own gauge.
         truth: on the same pixels.
+        min_baseline_m: see `relative_pose_errors`.
         threshold_m: of the F-score.
         seconds: that the answer took.
     """
     return WindowAccuracy(
+        poses=pose_accuracy(pair_motions(prediction.window_from_camera), truth, min_baseline_m),
         depth=depth_accuracy(prediction.depth, truth),
         reconstruction=_reconstruction(prediction, truth, threshold_m, posed=True),
+        focal_error=_focal_error(prediction),
         seconds=seconds,
     )
 

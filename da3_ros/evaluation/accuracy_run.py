@@ -146,7 +146,8 @@ class AccuracyRun:
         begin = time.perf_counter()
         prediction = predict(window.read_images(), window.cameras, rigid_inverse(window.world_from_camera))
         seconds = time.perf_counter() - begin
-        return posed_accuracy(prediction, truth, self._rules.threshold_of(window.kind), seconds)
+        rules = self._rules
+        return posed_accuracy(prediction, truth, rules.min_baseline_m, rules.threshold_of(window.kind), seconds)
 
     def _unlearned_rows(self, prediction: Prediction, truth: WindowTruth) -> dict[str, WindowAccuracy]:
         rows = {CONSTANT: WindowAccuracy(depth=depth_accuracy(np.ones_like(truth.depth), truth))}

@@ -114,7 +114,7 @@ def test_given_poses_and_cameras_make_the_cloud_instead_of_the_answers_own() -> 
     prediction = replace(prediction, window_from_camera=turned)
     truth = truth_of(window, prediction)
 
-    own, posed = window_accuracy(prediction, truth, 0.01, 0.05), posed_accuracy(prediction, truth, 0.05)
+    own, posed = window_accuracy(prediction, truth, 0.01, 0.05), posed_accuracy(prediction, truth, 0.01, 0.05)
 
     assert own.reconstruction is not None
     assert posed.reconstruction is not None
@@ -122,7 +122,9 @@ def test_given_poses_and_cameras_make_the_cloud_instead_of_the_answers_own() -> 
     assert posed.reconstruction.f_score == 1.0
     assert posed.depth is not None
     assert posed.depth.window.abs_rel < 1e-6
-    assert posed.poses is None  # they are no answer
+    assert own.poses is not None
+    assert posed.poses is not None
+    np.testing.assert_array_equal(posed.poses.rotation_deg, own.poses.rotation_deg)
 
 
 def test_answer_without_poses_is_judged_by_its_depth_alone() -> None:
