@@ -110,7 +110,13 @@ class WindowAccuracy:
 
 
 def window_accuracy(
-    prediction: Prediction, truth: WindowTruth, min_baseline_m: float, threshold_m: float, seconds: float = float("nan")
+    prediction: Prediction,
+    truth: WindowTruth,
+    min_baseline_m: float,
+    threshold_m: float,
+    seconds: float = float("nan"),
+    *,
+    posed: bool = False,
 ) -> WindowAccuracy:
     """All metrics of one answer.
 
@@ -120,6 +126,8 @@ def window_accuracy(
         min_baseline_m: see `relative_pose_errors`.
         threshold_m: of the F-score.
         seconds: that the answer took.
+        posed: the true poses were given. The cloud is what these make of its depth, in the unit that the answer's own
+            poses ask for, as in the DA3 benchmark; the answer's poses tell whether it heeds the given ones.
     """
     metres = prediction.metres_per_unit
     is_metric = bool(np.isfinite(metres))
@@ -129,34 +137,10 @@ def window_accuracy(
     return WindowAccuracy(
         poses=pose_accuracy(pair_motions(prediction.window_from_camera), truth, min_baseline_m),
         depth=depth,
-        reconstruction=_reconstruction(prediction, truth, threshold_m),
+        reconstruction=_reconstruction(prediction, truth, threshold_m, posed),
         ate_rmse_m=_trajectory_error(prediction, truth),
         focal_error=_focal_error(prediction),
         is_metric=is_metric,
-        seconds=seconds,
-    )
-
-
-def posed_accuracy(
-    prediction: Prediction, truth: WindowTruth, min_baseline_m: float, threshold_m: float, seconds: float = float("nan")
-) -> WindowAccuracy:
-    """Metrics of an answer to views whose true poses were given.
-
-    The cloud is what the given poses make of its depth, in the unit that the answer's own poses ask for, as in the DA3
-    benchmark. The answer's poses tell whether it heeds the given ones.
-
-    Args:
-        prediction: in its own gauge.
-        truth: on the same pixels.
-        min_baseline_m: see `relative_pose_errors`.
-        threshold_m: of the F-score.
-        seconds: that the answer took.
-    """
-    return WindowAccuracy(
-        poses=pose_accuracy(pair_motions(prediction.window_from_camera), truth, min_baseline_m),
-        depth=depth_accuracy(prediction.depth, truth),
-        reconstruction=_reconstruction(prediction, truth, threshold_m, posed=True),
-        focal_error=_focal_error(prediction),
         seconds=seconds,
     )
 
@@ -175,7 +159,7 @@ def pose_accuracy(motions: npt.ArrayLike, truth: WindowTruth, min_baseline_m: fl
 
 
 def _reconstruction(
-    prediction: Prediction, truth: WindowTruth, threshold_m: float, *, posed: bool = False
+    prediction: Prediction, truth: WindowTruth, threshold_m: float, posed: bool
 ) -> ReconstructionErrors | None:
     """Of the points that the network's own cameras and poses make of its depth; posed, that the true ones make of it.
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,13 +18,14 @@ from da3_ros.evaluation.accuracy import (
     WindowTruth,
     depth_accuracy,
     pose_accuracy,
-    posed_accuracy,
     window_accuracy,
 )
 from da3_ros.evaluation.accuracy_baselines import GRID, MeanDepthMaps, essential_motions, on_grid, one_by_one
 from da3_ros.evaluation.depth_metrics import median_scale, scaled_depth_errors
+from da3_ros.evaluation.known_frames import Image
 from da3_ros.evaluation.reconstruction_metrics import camera_alignment
 from da3_ros.evaluation.true_windows import TrueWindow
+from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.errors import DegenerateGeometryError
 from da3_ros.geometry.prediction import Prediction
 from da3_ros.geometry.rotation import FloatArray
@@ -103,17 +104,16 @@ class AccuracyRun:
         """
         images, cameras = window.read_images(), window.cameras
         predict = self._blind if self._network is None else self._network[1]
-        begin = time.perf_counter()
-        prediction = predict(images, cameras)
-        seconds = time.perf_counter() - begin
+        prediction, seconds = _timed(predict, images, cameras)
         truth = WindowTruth(window.depth_on(prediction.cameras), prediction.cameras, window.world_from_camera)
         rows: dict[str, WindowAccuracy] = {}
         if self._network is not None:
-            rows |= self._network_rows(window, prediction, truth, seconds)
+            rows[self._network[0]] = self._judged(window, prediction, truth, seconds)
             if prediction.has_poses and len(images) > 1:
                 rows[ONE_BY_ONE] = WindowAccuracy(depth=depth_accuracy(one_by_one(predict, images, cameras), truth))
                 if self._known_poses:
-                    rows[POSED] = self._posed(predict, window, truth)
+                    posed, seconds = _timed(predict, images, cameras, rigid_inverse(window.world_from_camera))
+                    rows[POSED] = self._judged(window, posed, truth, seconds, posed=True)
         rows |= self._unlearned_rows(prediction, truth)
         points = on_grid(truth.depth)
         self._maps.add(window.sequence, points)
@@ -134,20 +134,12 @@ class AccuracyRun:
         """All windows, in order, the mean map among their rows where there is another sequence with depth."""
         return [self._with_mean_map(found, points) for found, points in self._found]
 
-    def _network_rows(
-        self, window: TrueWindow, prediction: Prediction, truth: WindowTruth, seconds: float
-    ) -> dict[str, WindowAccuracy]:
-        if self._network is None:
-            return {}
-        threshold_m = self._rules.threshold_of(window.kind)
-        return {self._network[0]: window_accuracy(prediction, truth, self._rules.min_baseline_m, threshold_m, seconds)}
-
-    def _posed(self, predict: Predict, window: TrueWindow, truth: WindowTruth) -> WindowAccuracy:
-        begin = time.perf_counter()
-        prediction = predict(window.read_images(), window.cameras, rigid_inverse(window.world_from_camera))
-        seconds = time.perf_counter() - begin
+    def _judged(
+        self, window: TrueWindow, prediction: Prediction, truth: WindowTruth, seconds: float, *, posed: bool = False
+    ) -> WindowAccuracy:
         rules = self._rules
-        return posed_accuracy(prediction, truth, rules.min_baseline_m, rules.threshold_of(window.kind), seconds)
+        threshold_m = rules.threshold_of(window.kind)
+        return window_accuracy(prediction, truth, rules.min_baseline_m, threshold_m, seconds, posed=posed)
 
     def _unlearned_rows(self, prediction: Prediction, truth: WindowTruth) -> dict[str, WindowAccuracy]:
         rows = {CONSTANT: WindowAccuracy(depth=depth_accuracy(np.ones_like(truth.depth), truth))}
@@ -169,6 +161,18 @@ class AccuracyRun:
         except DegenerateGeometryError:
             return found
         return replace(found, rows={**found.rows, MEAN_MAP: WindowAccuracy(depth=depth)})
+
+
+def _timed(
+    predict: Predict,
+    images: Sequence[Image],
+    cameras: Sequence[PinholeCamera],
+    camera_from_world: FloatArray | None = None,
+) -> tuple[Prediction, float]:
+    """The answer, and the seconds that it took."""
+    begin = time.perf_counter()
+    prediction = predict(images, cameras, camera_from_world)
+    return prediction, time.perf_counter() - begin
 
 
 def _picture(prediction: Prediction, truth: WindowTruth) -> WindowPicture | None:

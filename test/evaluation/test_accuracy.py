@@ -16,7 +16,6 @@ from da3_ros.evaluation.accuracy import (
     AccuracyRules,
     WindowAccuracy,
     WindowTruth,
-    posed_accuracy,
     window_accuracy,
 )
 from da3_ros.evaluation.accuracy_baselines import MeanDepthMaps, blind_predict, essential_motions, on_grid, one_by_one
@@ -114,7 +113,10 @@ def test_given_poses_and_cameras_make_the_cloud_instead_of_the_answers_own() -> 
     prediction = replace(prediction, window_from_camera=turned)
     truth = truth_of(window, prediction)
 
-    own, posed = window_accuracy(prediction, truth, 0.01, 0.05), posed_accuracy(prediction, truth, 0.01, 0.05)
+    own, posed = (
+        window_accuracy(prediction, truth, 0.01, 0.05),
+        window_accuracy(prediction, truth, 0.01, 0.05, posed=True),
+    )
 
     assert own.reconstruction is not None
     assert posed.reconstruction is not None
