@@ -233,6 +233,8 @@ def _answering(arguments: argparse.Namespace) -> str:
 
 
 def _sentences(arguments: argparse.Namespace, evaluations: Sequence[Evaluation]) -> list[str]:
+    from da3_ros.evaluation.accuracy_run import POSED
+
     simulated = "the demo's room" if arguments.demo_room else "simulated rooms"
     on = ", ".join(path.name for path in arguments.data) or simulated
     lines = [f"On {on}, longest side {_resolution(arguments)} px. {EXPLAINED}"]
@@ -243,6 +245,8 @@ def _sentences(arguments: argparse.Namespace, evaluations: Sequence[Evaluation])
     left_out = sum(one.left_out for one in evaluations)
     if left_out:
         lines.append(f"Places that gave no window, as too few frames near them see the same: {left_out}.")
+    if arguments.known_poses and not any(POSED in one.rows for one in evaluations):
+        lines.append("No row with known poses: the network sees images one by one, or windows have one view.")
     if _is_embedded(arguments):
         lines.append(f"{_answering(arguments)}.")
     if arguments.weights == "random":

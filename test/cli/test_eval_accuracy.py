@@ -127,6 +127,13 @@ def test_network_with_random_weights_goes_the_whole_way(
     assert "same network, one view at a time" in printed
 
 
+@pytest.mark.usefixtures("knowing_network")
+def test_known_poses_that_nobody_can_use_are_told(folders: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(options(folders, *KNOWING, "--windows", "1", "--window-size", "1", "--known-poses")) == 0
+
+    assert "No row with known poses" in capsys.readouterr().out
+
+
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Seeds of the rooms that were asked for; what is given is not rendered anew."""
