@@ -26,8 +26,9 @@ def add_accuracy_options(parser: argparse.ArgumentParser) -> None:
         help="the demo's room, on the demo's paths, instead of random rooms; weights may have been trained in it",
     )  # fmt: skip
     group.add_argument(
-        "--stream", action="store_true", help="also run each whole sequence through the stream: its trajectory"
-    )
+        "--stream", action="store_true",
+        help="also run each whole sequence through the stream: its trajectory; cameras of --demo-room also together",
+    )  # fmt: skip
     group.add_argument(
         "--known-poses", action="store_true",
         help="also a row of the network when it is given the true poses, with the clouds that these make of its depth",

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -111,14 +112,17 @@ def _evaluations(arguments: argparse.Namespace, predict: Predict | None) -> list
 
 
 def _streamed(arguments: argparse.Namespace, predict: Predict) -> list[StreamedTrajectory]:
-    """The trajectory of every sequence, one after the other."""
+    """The trajectory of every camera, one after the other; of the demo's rig then as a whole."""
+    from da3_ros.evaluation.demo_sequences import demo_rigs
+    from da3_ros.evaluation.known_frames import KnownRig
     from da3_ros.evaluation.streamed import streamed
 
+    alone = (KnownRig(sequence.name, (sequence,)) for sequence, _ in _sequences(arguments))
     found = []
     with _progress() as progress:
-        for sequence, _ in _sequences(arguments):
-            bar = progress.add_task(f"stream of {sequence.name}", total=len(sequence.frames))
-            found.append(streamed(sequence, predict, partial(_show, progress, bar)))
+        for rig in chain(alone, demo_rigs() if arguments.demo_room else ()):
+            bar = progress.add_task(f"stream of {rig.name}", total=len(rig.cameras[0].frames))
+            found.append(streamed(rig, predict, partial(_show, progress, bar)))
             progress.update(bar, visible=False)
     return found
 

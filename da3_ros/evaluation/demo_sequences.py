@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from da3_ros.evaluation.known_frames import Image, KnownSequence
+from da3_ros.evaluation.known_frames import Image, KnownRig, KnownSequence
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.prediction import ViewKey
 from da3_ros.geometry.rotation import FloatArray
@@ -64,11 +64,21 @@ class SimulatedFrame:
 
 def demo_sequences() -> Iterator[KnownSequence]:
     """One sequence for each path and camera."""
+    for rig in demo_rigs():
+        yield from rig.cameras
+
+
+def demo_rigs() -> Iterator[KnownRig]:
+    """The cameras of each path together."""
     caster = RayCaster(make_room(DEMO_ROOM))
     for path in PATHS:
         simulation = Simulation(DEMO_ROOM, three_camera_rig(), path, caster)
-        for camera in simulation.rig.cameras:
-            name = f"demo, {path}, {camera.name}"
-            keys = (ViewKey(camera.name, PERIOD_NS * number // FRAMES) for number in range(FRAMES))
-            frames = (SimulatedFrame(f"{name}, frame {number}", simulation, key) for number, key in enumerate(keys))
-            yield KnownSequence(name, "room", tuple(frames))
+        cameras = tuple(_sequence(simulation, f"demo, {path}", camera.name) for camera in simulation.rig.cameras)
+        yield KnownRig(f"demo, {path}, all cameras", cameras)
+
+
+def _sequence(simulation: Simulation, path: str, camera: str) -> KnownSequence:
+    name = f"{path}, {camera}"
+    keys = (ViewKey(camera, PERIOD_NS * number // FRAMES) for number in range(FRAMES))
+    frames = (SimulatedFrame(f"{name}, frame {number}", simulation, key) for number, key in enumerate(keys))
+    return KnownSequence(name, "room", tuple(frames))

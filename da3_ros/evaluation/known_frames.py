@@ -76,6 +76,24 @@ class KnownSequence:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class KnownRig:
+    """Cameras that are carried together: frame i of each was taken at one moment.
+
+    Attributes:
+        name: for people.
+        cameras: at least one; all with as many frames.
+    """
+
+    name: str
+    cameras: tuple[KnownSequence, ...]
+
+    def __post_init__(self) -> None:
+        if len({len(camera.frames) for camera in self.cameras}) != 1:
+            counts = ", ".join(f"{camera.name}: {len(camera.frames)}" for camera in self.cameras)
+            raise ValueError(f"cameras of the rig {self.name} have unlike numbers of frames ({counts})")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class HeldFrame:
     """A KnownFrame that lies in memory."""
 
