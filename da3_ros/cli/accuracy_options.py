@@ -9,6 +9,8 @@ from pathlib import Path
 
 from da3_ros.cli.numbers import positive_float, positive_int
 
+ROOM_RESOLUTION = 168  # longest side of simulated rooms, pixels
+
 
 def add_accuracy_options(parser: argparse.ArgumentParser) -> None:
     """What is only about accuracy."""

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from da3_ros.cli.demo_plan import Plan, make_plan
+from da3_ros.cli.demo_plan import ORACLE_RESOLUTION, Plan, make_plan
 from da3_ros.cli.main import CommandError
-from da3_ros.cli.network_options import add_network_options
+from da3_ros.cli.network_options import RESOLUTIONS, add_network_options
 from da3_ros.cli.numbers import positive_float, positive_int
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=("network", "oracle"), default="network", help="what answers")
     add_network_options(parser)
     parser.add_argument(
-        "--resolution", type=int, default=0, help="longest side that the engine sees (default: 504; da3-nano 168, "
-        "oracle 336)",
+        "--resolution", type=int, default=0,
+        help=f"longest side that the engine sees (default: {RESOLUTIONS}, oracle {ORACLE_RESOLUTION})",
     )  # fmt: skip
     parser.add_argument("--window-size", type=positive_int, default=4, help="frame sets per window (default: 4)")
     parser.add_argument("--seconds", type=positive_float, default=12.0, help="length of the simulation (default: 12)")

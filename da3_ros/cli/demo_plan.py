@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from da3_ros.cli.main import CommandError
-from da3_ros.cli.network_options import AUTO, engine_name, settle_model, usual_resolution
+from da3_ros.cli.network_options import AUTO, engine_name, settle_model
+from da3_ros.model.config import usual_resolution
 from da3_ros.sources.source import Source, SourceError, open_source
 
 if TYPE_CHECKING:

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from da3_ros.cli.accuracy_options import ROOM_RESOLUTION
 from da3_ros.cli.accuracy_table import EXPLAINED, Evaluation, as_json, cells
 from da3_ros.cli.main import CommandError
-from da3_ros.cli.network_options import AUTO, engine_name, settle_model, usual_resolution
+from da3_ros.cli.network_options import AUTO, engine_name, settle_model
+from da3_ros.model.config import RESOLUTION, usual_resolution
 
 if TYPE_CHECKING:
     from da3_ros.evaluation.accuracy import Predict
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from da3_ros.evaluation.true_windows import Overlap, TrueWindow
 
 MODEL = "da3-small"
-ROOM_RESOLUTION = 168
 WINDOWS_OF_ROOM, WINDOWS_OF_SEQUENCE = 1, 12
 
 
@@ -203,7 +204,10 @@ def _network(arguments: argparse.Namespace) -> Predict:
 
 
 def _resolution(arguments: argparse.Namespace) -> int:
-    return int(arguments.resolution or (usual_resolution(arguments.model) if arguments.data else ROOM_RESOLUTION))
+    """Longest side; networks for large images see rooms as small as they are."""
+    usual = usual_resolution(arguments.model)
+    is_large = usual == RESOLUTION and not arguments.data
+    return int(arguments.resolution or (ROOM_RESOLUTION if is_large else usual))
 
 
 def _check_paper(arguments: argparse.Namespace) -> None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from da3_ros.cli.accuracy_options import ROOM_RESOLUTION
 from da3_ros.cli.main import CommandError
-from da3_ros.cli.network_options import add_network_options, engine_name
+from da3_ros.cli.network_options import RESOLUTIONS, add_network_options, engine_name
 from da3_ros.cli.numbers import positive_int
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def add_rendering_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--room", type=int, default=1, metavar="SEED", help="which simulated room (default: 1)")
     group.add_argument(
         "--resolution", type=positive_int,
-        help=f"width of all images (default: {RESOLUTION}; accuracy: what the network sees, 504, or 168 in rooms)",
+        help=f"width of all images (default: {RESOLUTION}; accuracy: what the network sees, {RESOLUTIONS}, others in "
+        f"rooms {ROOM_RESOLUTION})",
     )  # fmt: skip
     group.add_argument("--device", default="auto", help="of the network: auto, cpu, cuda or cuda:<number>")
     group.add_argument(

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from da3_ros.cli.infer_gaussians import add_gaussian_options, write_gaussians
 from da3_ros.cli.main import CommandError
-from da3_ros.cli.network_options import add_network_options, engine_name, settle_model, usual_resolution
+from da3_ros.cli.network_options import RESOLUTIONS, add_network_options, engine_name, settle_model
 from da3_ros.cli.numbers import positive_float, positive_int
 from da3_ros.sources.source import Source, SourceError, open_source
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network_options(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number> (default: auto)")
     parser.add_argument(
-        "--resolution", type=int, default=0, help="longest side the network sees (default: 504; da3-nano 168)"
+        "--resolution", type=int, default=0, help=f"longest side the network sees (default: {RESOLUTIONS})"
     )
     parser.add_argument(
         "--window-size",
@@ -56,7 +56,6 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         source = open_source(arguments.input, arguments.rate)
         settle_model(arguments)
-        arguments.resolution = arguments.resolution or usual_resolution(arguments.model)
         if arguments.gaussians:
             return write_gaussians(arguments, source)
         pipeline = _pipeline(arguments, source.cameras)

@@ -7,9 +7,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from da3_ros.model.config import RESOLUTION, usual_resolution
+
 AUTO = "auto"
-RESOLUTION = 504
-TRAINED_RESOLUTIONS = {"da3-nano": 168}  # of networks that saw nothing larger
+RESOLUTIONS = f"{RESOLUTION}; da3-nano {usual_resolution('da3-nano')}"  # of networks, in words
 
 
 def add_network_options(parser: argparse.ArgumentParser, default_weights: str = AUTO) -> None:
@@ -39,11 +40,6 @@ def settle_model(arguments: argparse.Namespace) -> None:
     from da3_ros.inference.model_choice import choose_model
 
     arguments.model = choose_model(arguments.model, arguments.weights)
-
-
-def usual_resolution(model: str) -> int:
-    """Longest side that a network sees unless the user says otherwise, pixels."""
-    return TRAINED_RESOLUTIONS.get(model, RESOLUTION)
 
 
 def engine_name(arguments: argparse.Namespace) -> str:

@@ -21,6 +21,7 @@ from da3_ros.inference.model_choice import choose_model
 from da3_ros.inference.network_prediction import NetworkArrays, prediction_from_network
 from da3_ros.inference.preprocess import Preprocessor
 from da3_ros.model.build import build_network
+from da3_ros.model.config import usual_resolution
 from da3_ros.model.gaussian_adapter import GaussianOutput
 from da3_ros.model.gaussian_network import GaussianNetwork
 from da3_ros.model.heads import VIEWS_AT_ONCE
@@ -98,7 +99,7 @@ def load_gaussian_estimator(
     weights: str,
     *,
     device: str = "auto",
-    process_resolution: int = 504,
+    process_resolution: int = 0,
     accept_noncommercial_license: bool = False,
     allow_download: bool = False,
 ) -> GaussianEstimator:
@@ -109,11 +110,12 @@ def load_gaussian_estimator(
             or (as `WeightsError`) the weights cannot be used.
     """
     target = resolve_device(device)
-    network = build_network(choose_model(model, weights), with_gaussians=True)
+    model = choose_model(model, weights)
+    network = build_network(model, with_gaussians=True)
     initialise(
         network, weights, accept_noncommercial_license=accept_noncommercial_license, allow_download=allow_download
     )
-    return GaussianEstimator(network, target, process_resolution=process_resolution)
+    return GaussianEstimator(network, target, process_resolution=process_resolution or usual_resolution(model))
 
 
 def _gaussians(output: GaussianOutput) -> Gaussians:

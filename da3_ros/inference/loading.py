@@ -16,6 +16,7 @@ from da3_ros.inference.onnx_file import is_onnx_file
 from da3_ros.inference.peak_memory import MB, weight_bytes
 from da3_ros.inference.precision import resolve_precision, set_precision
 from da3_ros.model.build import build_network
+from da3_ros.model.config import usual_resolution
 from da3_ros.model.monocular import MonocularNetwork
 from da3_ros.model.weights import initialise, resolve_weights
 
@@ -25,7 +26,7 @@ def load_estimator(
     weights: str,
     *,
     device: str = "auto",
-    process_resolution: int = 504,
+    process_resolution: int = 0,
     reference_view: str = "saddle_balanced",
     pose_source: str = "camera_head",
     cpu_threads: int = 0,
@@ -45,7 +46,7 @@ def load_estimator(
         weights: `auto`, path of a safetensors file or its folder, Hugging Face id, or `random` for tests; or path of an
             ONNX file, whose own resolution and reference view rule. Both `auto`: the embedded network.
         device: auto, cpu, cuda or cuda:<index>.
-        process_resolution: pixels of the longest side that the network sees.
+        process_resolution: pixels of the longest side that the network sees; 0 for what it was trained at.
         reference_view: how the network chooses its reference view.
         pose_source: where cameras and their poses come from: `camera_head` or `rays`.
         cpu_threads: threads of one call on the CPU; 0 leaves a core to the rest of the process.
@@ -66,6 +67,7 @@ def load_estimator(
         path = resolve_weights(weights, model, accept_noncommercial_license=accept_noncommercial_license)
         return OnnxEngine(path, model=model, device=device, pose_source=pose_source, cpu_threads=cpu_threads)
     target = resolve_device(device)  # before the minutes that big weights take
+    process_resolution = process_resolution or usual_resolution(model)
     network = build_network(model)
     if isinstance(network, MonocularNetwork) and pose_source != "camera_head":
         raise ValueError(f"pose_source '{pose_source}' needs a model that predicts cameras, and '{model}' does not")

@@ -20,6 +20,7 @@ PATCH_SIZE: Final = 14
 # Of the images that backbones began on: a network sees (image - mean) / deviation of an image from 0 to 1.
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+RESOLUTION: Final = 504  # longest side that official networks see unless told otherwise, pixels
 POSITION_GRID: Final = 37  # the position table was trained at 518x518 pixels, 37x37 patches
 
 
@@ -205,6 +206,12 @@ _NESTED: Final = NestedConfig("da3nested-giant-large", any_view=_GIANT, metric=_
 ARCHITECTURES: Final[Mapping[str, Config]] = MappingProxyType(
     {config.name: config for config in (_NANO, _SMALL, _BASE, _LARGE, _GIANT, _MONO, _METRIC, _NESTED)}
 )
+_TRAINED_RESOLUTIONS: Final = {_NANO.name: 168}  # of networks that saw nothing larger
+
+
+def usual_resolution(name: str) -> int:
+    """Longest side that a network sees unless a user says otherwise, pixels."""
+    return _TRAINED_RESOLUTIONS.get(name, RESOLUTION)
 
 
 @overload

@@ -13,6 +13,7 @@ from typing import Any
 from da3_ros.inference.engine import Engine
 from da3_ros.inference.onnx_file import is_onnx_file
 from da3_ros.inference.oracle import OracleEngine, OracleNoise, Truth
+from da3_ros.model.config import RESOLUTION
 from da3_ros.ros.params import NodeParams
 
 WARM_UP_SIZE = (480, 640)
@@ -48,7 +49,7 @@ def make_engine(params: NodeParams) -> Engine:
         from da3_ros.inference.null_engine import NullEngine
 
         _log.warning("the engine is 'null': depth is one everywhere and poses are identity")
-        return NullEngine(process_resolution=params.process_resolution)
+        return NullEngine(process_resolution=params.process_resolution or RESOLUTION)
     # Torch and the network take seconds to import: only who asks for them waits.
     from da3_ros.inference.loading import load_estimator
 
@@ -124,7 +125,7 @@ def _oracle(params: NodeParams) -> OracleEngine:
         random_gauge=params.oracle_random_gauge,
         seed=params.oracle_seed,
     )
-    return OracleEngine(_truth(params), noise, process_resolution=params.process_resolution)
+    return OracleEngine(_truth(params), noise, process_resolution=params.process_resolution or RESOLUTION)
 
 
 def _truth(params: NodeParams) -> Truth:

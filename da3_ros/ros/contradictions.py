@@ -12,6 +12,7 @@ from da3_ros.ros.model_names import METRIC_MODEL, NESTED_MODEL
 if TYPE_CHECKING:
     from da3_ros.ros.params import NodeParams
 
+SMALLEST_PX = 56  # less shows a network next to nothing
 _CAMERA_NAME = re.compile(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", re.ASCII)
 
 
@@ -29,6 +30,8 @@ def refuse_contradictions(params: NodeParams) -> None:
     _check_metres(params)
     _check_depth(params)
     _check_frames(params)
+    if 0 < params.process_resolution < SMALLEST_PX:
+        raise ValueError(f"process_resolution must be {SMALLEST_PX} or more, or 0, not {params.process_resolution}")
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", params.device):
         raise ValueError(f"device must be auto, cpu, cuda or cuda:<number>, not '{params.device}'")
 

@@ -55,7 +55,12 @@ class NodeParams:
     )
     device: str = parameter("auto", "'auto' (cuda if there, else cpu), 'cpu', 'cuda' or 'cuda:<number>'.")
     process_resolution: int = parameter(
-        504, "Longest side of the image that the network sees, pixels.", minimum=56, maximum=1526, step=14
+        0,
+        "Longest side of the image that the network sees, pixels, 56 or more; 0 takes what it was trained at: 504, or "
+        "168 for da3-nano.",
+        minimum=0,
+        maximum=1526,
+        step=14,
     )
     precision: str = parameter(
         "auto",

@@ -14,6 +14,7 @@ import pytest
 from da3_ros.cli import demo
 from da3_ros.cli.demo_plan import ORACLE_NAME, Plan, make_plan
 from da3_ros.cli.main import CommandError
+from da3_ros.model.config import usual_resolution
 
 
 def plan(*words: str) -> Plan:
@@ -34,7 +35,11 @@ def folder(tmp_path: Path) -> str:
 def test_embedded_network_answers_a_camera_of_the_simulated_rig_as_a_robot_has_it() -> None:
     made = plan("--seconds", "2")
 
-    assert (made.node["model"], made.node["weights"], made.node["process_resolution"]) == ("da3-nano", "auto", 168)
+    assert (made.node["model"], made.node["weights"], made.node["process_resolution"]) == (
+        "da3-nano",
+        "auto",
+        usual_resolution("da3-nano"),
+    )
     assert "engine" not in made.node
     assert made.player["static_tf"]
     assert made.node["tf_mode"] == "base"  # the cameras have parents already
@@ -85,7 +90,11 @@ def test_named_weights_answer_the_simulation_too() -> None:
 def test_own_images_need_no_weights(folder: str) -> None:
     made = plan("--input", folder)
 
-    assert (made.node["model"], made.node["process_resolution"], made.node["tf_mode"]) == ("da3-nano", 168, "cameras")
+    assert (made.node["model"], made.node["process_resolution"], made.node["tf_mode"]) == (
+        "da3-nano",
+        usual_resolution("da3-nano"),
+        "cameras",
+    )
     assert made.truth is None
     assert made.frames == 1
 

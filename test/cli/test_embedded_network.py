@@ -11,6 +11,7 @@ from safetensors import safe_open
 from da3_ros.cli.training_validation import Validation
 from da3_ros.model.build import build_network
 from da3_ros.model.checkpoint import load_weights
+from da3_ros.model.config import usual_resolution
 from da3_ros.model.network import Da3Network
 from da3_ros.model.weights import EMBEDDED, EMBEDDED_FOLDER
 
@@ -35,7 +36,7 @@ def test_file_holds_half_precision_and_nothing_that_is_not_finite(network: Da3Ne
 
 
 def test_rooms_it_has_never_seen_have_depth_and_motion(network: Da3Network) -> None:
-    figures = Validation(ROOMS).figures(network, resolution=168)
+    figures = Validation(ROOMS).figures(network, resolution=usual_resolution("da3-nano"))
 
     # Constant depth errs by a third with one pixel of two within 1.25; no motion by twenty degrees.
     assert figures["AbsRel"] < 0.24

@@ -14,6 +14,7 @@ import pytest
 from da3_ros.inference import loading, model_choice, onnx_engine
 from da3_ros.inference.estimator import DepthEstimator
 from da3_ros.inference.onnx_file import OnnxContents
+from da3_ros.model.config import usual_resolution
 from da3_ros.nodes.engines import make_engine, with_model
 from da3_ros.nodes.stream_settings import stream_config
 from da3_ros.ros.params import NodeParams
@@ -42,6 +43,16 @@ def test_node_without_weights_runs_the_embedded_network_and_says_so_once(caplog:
     assert engine.estimate([np.zeros((42, 56, 3), np.uint8)] * 2).depth.shape == (2, 42, 56)
     (warning,) = [message for message in caplog.messages if "embedded da3-nano" in message]
     assert "not for robots" in warning
+
+
+@pytest.mark.usefixtures("embedded")
+@pytest.mark.parametrize(("given", "side_px"), [(0, usual_resolution("da3-nano")), (112, 112)])
+def test_network_sees_images_as_large_as_it_was_trained_at_unless_told_otherwise(given: int, side_px: int) -> None:
+    params = NodeParams(process_resolution=given, device="cpu", cpu_threads=1, precision="fp32")
+
+    engine = make_engine(with_model(params))
+
+    assert max(engine.estimate([np.zeros((300, 400, 3), np.uint8)]).depth.shape[1:]) == side_px
 
 
 @pytest.mark.parametrize("given", [{"engine": "oracle"}, {"engine": "null"}, {"model": "da3-base"}])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from da3_ros.model.config import ARCHITECTURES, MonocularConfig, NestedConfig
+from da3_ros.model.config import ARCHITECTURES, RESOLUTION, MonocularConfig, NestedConfig, usual_resolution
 from da3_ros.ros.model_names import METRIC_MODEL, MODELS, MONOCULAR_MODELS, NESTED_MODEL
 from da3_ros.ros.parameter_schema import as_yaml, declare, read
 from da3_ros.ros.params import NodeParams
@@ -29,6 +29,7 @@ CONFIG = Path(__file__).resolve().parents[2] / "config" / "da3.yaml"
         ({"cameras": ("front camera",)}, "not a relative topic name"),
         ({"engine": "magic"}, "'engine' must be one of network, oracle, null"),
         ({"process_resolution": 500}, "such as 504"),
+        ({"process_resolution": 42}, "process_resolution must be 56 or more, or 0, not 42"),
         ({"window_size": 2, "window_stride": 3}, "must not be larger than window_size 2"),
         ({"model": "da3-tiny"}, "'model' must be one of auto, da3-nano, da3-small, da3-base"),
         (
@@ -108,6 +109,9 @@ def test_parameters_are_accepted(values: dict[str, Any]) -> None:
 
 def test_models_are_those_that_there_are() -> None:
     assert set(MODELS) == set(ARCHITECTURES)
+    assert {usual_resolution(name) for name in set(MODELS) - {"da3-nano"}} == {RESOLUTION}
+    told = f"{RESOLUTION}, or {usual_resolution('da3-nano')} for da3-nano."
+    assert told in as_yaml(NodeParams).replace("\n    # ", " ")
     kinds = {name: type(ARCHITECTURES[name]) for name in MODELS}
     assert {name for name in MODELS if kinds[name] is MonocularConfig} == set(MONOCULAR_MODELS)
     assert {name for name in MODELS if kinds[name] is NestedConfig} == {NESTED_MODEL}
