@@ -206,7 +206,7 @@ _NESTED: Final = NestedConfig("da3nested-giant-large", any_view=_GIANT, metric=_
 ARCHITECTURES: Final[Mapping[str, Config]] = MappingProxyType(
     {config.name: config for config in (_NANO, _SMALL, _BASE, _LARGE, _GIANT, _MONO, _METRIC, _NESTED)}
 )
-_TRAINED_RESOLUTIONS: Final = {_NANO.name: 168}  # of networks that saw nothing larger
+_TRAINED_RESOLUTIONS: Final = {_NANO.name: 224}  # of networks that saw nothing larger
 
 
 def usual_resolution(name: str) -> int:

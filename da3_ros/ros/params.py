@@ -57,7 +57,7 @@ class NodeParams:
     process_resolution: int = parameter(
         0,
         "Longest side of the image that the network sees, pixels, 56 or more; 0 takes what it was trained at: 504, or "
-        "168 for da3-nano.",
+        "224 for da3-nano.",
         minimum=0,
         maximum=1526,
         step=14,
