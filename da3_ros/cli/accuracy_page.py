@@ -22,7 +22,7 @@ from da3_ros.cli.accuracy_pictures import (
     scale_strip,
     shown_window,
 )
-from da3_ros.cli.accuracy_table import COLUMNS, Evaluation
+from da3_ros.cli.accuracy_table import COLUMNS, TRAJECTORY_COLUMNS, AccuracyFigures, Evaluation
 from da3_ros.cli.pictures import DEPTH_MAP
 from da3_ros.evaluation.accuracy import WindowAccuracy
 from da3_ros.evaluation.accuracy_run import EvaluatedWindow
@@ -65,8 +65,7 @@ def write_page(
     file: Path,
     answering: str,
     evaluations: Sequence[Evaluation],
-    rows: Sequence[Sequence[str]],
-    sentences: Sequence[str],
+    figures: AccuracyFigures,
 ) -> None:
     """Write the report.
 
@@ -74,15 +73,15 @@ def write_page(
         file: where; its folder is made.
         answering: what was evaluated: model and weights.
         evaluations: for each window size.
-        rows: of the table, see `accuracy_table.cells`.
-        sentences: what they are about.
+        figures: for its tables and what is said of them.
     """
     day = datetime.now(timezone.utc).strftime("%d %B %Y")
     parts = [
         f"<h1>Accuracy of {escape(answering)}</h1>",
         f'<p class="soft">{day} · da3_ros {escape(__version__)}</p>',
-        _table(rows, answering),
-        *(f'<p class="soft">{escape(sentence)}</p>' for sentence in sentences),
+        _table(COLUMNS, figures.rows, figures.network),
+        *(f'<p class="soft">{escape(sentence)}</p>' for sentence in figures.sentences),
+        _table(TRAJECTORY_COLUMNS, figures.trajectories),
     ]
     for evaluation in evaluations:
         parts.extend(_sections(evaluation))
@@ -194,11 +193,14 @@ def _scale(name: str, low: str, high: str) -> str:
     return f'<div class="scale"><span>{low}</span>{strip}<span>{high}</span></div>'
 
 
-def _table(rows: Sequence[Sequence[str]], answering: str) -> str:
-    filled = [column for column in range(len(COLUMNS)) if any(row[column] for row in rows)]
-    head = "".join(f"<th>{escape(COLUMNS[column])}</th>" for column in filled)
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], highlighted: str = "") -> str:
+    """Columns that say something; empty without rows."""
+    if not rows:
+        return ""
+    filled = [column for column in range(len(columns)) if any(row[column] for row in rows)]
+    head = "".join(f"<th>{escape(columns[column])}</th>" for column in filled)
     body = "".join(
-        f"<tr{' class=first' if row[0] == answering else ''}>"
+        f"<tr{' class=first' if row[0] == highlighted else ''}>"
         + "".join(f"<td>{escape(row[column])}</td>" for column in filled)
         + "</tr>"
         for row in rows

@@ -15,12 +15,18 @@ if TYPE_CHECKING:
     from da3_ros.evaluation.accuracy import WindowAccuracy
     from da3_ros.evaluation.accuracy_run import EvaluatedWindow
     from da3_ros.evaluation.accuracy_summary import AccuracySummary
+    from da3_ros.evaluation.streamed import StreamedTrajectory
 
 COLUMNS = (
     "what answers", "views", "windows", "AUC@3", "AUC@5", "AUC@15", "AUC@30", "turn", "direction",
     "AbsRel", "delta1", "RMSE", "by view", "delta1 by view", "unscaled", "F-score", "acc / comp", "ATE", "focal",
     "time",
 )  # fmt: skip
+TRAJECTORY_COLUMNS = ("stream", "images placed", "path", "ATE", "of the path", "turn")
+TRAJECTORIES_EXPLAINED = (
+    "Whole sequences as streams: ATE, the RMS distance of camera centres after one Sim(3), and the median turn; empty "
+    "where the places, as on a line, determine no alignment."
+)
 EXPLAINED = (
     "AUC in %, of the worse of turn and baseline direction of every pair of views, mean over sequences. AbsRel, "
     "delta1, RMSE: depth after one median scale per window; by view: after one per view; unscaled: as predicted, for "
@@ -46,6 +52,25 @@ class Evaluation:
     left_out: int
 
 
+@dataclass(frozen=True, slots=True)
+class AccuracyFigures:
+    """What was found.
+
+    Attributes:
+        network: what its rows are called; empty without one.
+        rows: of the table.
+        trajectories: rows of the table of streams; none without streams.
+        sentences: what they are about.
+        content: the same figures for a file.
+    """
+
+    network: str
+    rows: Sequence[Sequence[str]]
+    trajectories: Sequence[Sequence[str]]
+    sentences: Sequence[str]
+    content: Mapping[str, Any]
+
+
 def cells(name: str, views: str, row: AccuracySummary) -> list[str]:
     """One row of the table; empty where there is nothing to say."""
     by_window, by_view, unscaled = (row.depth[scaling] for scaling in ("window", "view", "unscaled"))
@@ -67,6 +92,18 @@ def cells(name: str, views: str, row: AccuracySummary) -> list[str]:
         _form(row.ate_rmse_m, "{:.3f} m"),
         _form(row.focal_error, "{:.1%}"),
         _form(row.seconds, "{:.2f} s"),
+    ]
+
+
+def trajectory_cells(found: StreamedTrajectory) -> list[str]:
+    """One row of the table of streams; empty where there is nothing to say."""
+    return [
+        found.sequence,
+        f"{found.placed} of {found.frames}",
+        f"{found.length_m:.2f} m",
+        _form(found.ate_rmse_m, "{:.3f} m"),
+        _form(found.ate_share, "{:.1%}"),
+        _form(found.rotation_median_deg, "{:.2f}°"),
     ]
 
 

@@ -91,11 +91,16 @@ def _show_rendering(arguments: argparse.Namespace) -> int:
 
 def _show_accuracy(arguments: argparse.Namespace) -> int:
     figures = accuracy_figures(arguments)
-    table = _table(accuracy_table.COLUMNS)
-    for row in figures.rows:
-        table.add_row(*row)
     console = _console()
-    console.print(table)
+    for columns, rows in (
+        (accuracy_table.COLUMNS, figures.rows),
+        (accuracy_table.TRAJECTORY_COLUMNS, figures.trajectories),
+    ):
+        table = _table(columns)
+        for row in rows:
+            table.add_row(*row)
+        if rows:
+            console.print(table)
     for sentence in figures.sentences:
         console.print(sentence, highlight=False)
     _write(arguments.json, figures.content)

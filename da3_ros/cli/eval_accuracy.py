@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from da3_ros.cli.accuracy_options import ROOM_RESOLUTION
-from da3_ros.cli.accuracy_table import EXPLAINED, Evaluation, as_json, cells
+from da3_ros.cli.accuracy_table import (
+    EXPLAINED,
+    TRAJECTORIES_EXPLAINED,
+    AccuracyFigures,
+    Evaluation,
+    as_json,
+    cells,
+    trajectory_cells,
+)
 from da3_ros.cli.main import CommandError
 from da3_ros.cli.network_options import AUTO, engine_name, settle_model
 from da3_ros.model.config import RESOLUTION, usual_resolution
@@ -29,21 +36,6 @@ if TYPE_CHECKING:
 
 MODEL = "da3-small"
 WINDOWS_OF_ROOM, WINDOWS_OF_SEQUENCE = 1, 12
-
-
-@dataclass(frozen=True, slots=True)
-class AccuracyFigures:
-    """What was found.
-
-    Attributes:
-        rows: of the table.
-        sentences: what they are about.
-        content: the same figures for a file.
-    """
-
-    rows: Sequence[Sequence[str]]
-    sentences: Sequence[str]
-    content: Mapping[str, Any]
 
 
 def accuracy_figures(arguments: argparse.Namespace) -> AccuracyFigures:
@@ -70,19 +62,31 @@ def accuracy_figures(arguments: argparse.Namespace) -> AccuracyFigures:
     rows = [
         cells(name, evaluation.views, row) for evaluation in evaluations for name, row in evaluation.rows.items()
     ]  # fmt: skip
-    sentences = _sentences(arguments, evaluations) + [_trajectory_sentence(found) for found in trajectories]
+    streams = [trajectory_cells(found) for found in trajectories]
+    figures = AccuracyFigures(
+        _row_name(arguments) if arguments.weights else "",
+        rows,
+        streams,
+        _sentences(arguments, evaluations),
+        _content(arguments, evaluations, trajectories),
+    )
     if arguments.html:
         from da3_ros.cli.accuracy_page import write_page
 
-        write_page(arguments.html, _answering(arguments), evaluations, rows, sentences)
-    content = {
+        write_page(arguments.html, _answering(arguments), evaluations, figures)
+    return figures
+
+
+def _content(
+    arguments: argparse.Namespace, evaluations: Sequence[Evaluation], trajectories: Sequence[StreamedTrajectory]
+) -> dict[str, Any]:
+    return {
         "model": arguments.model,
         "weights": arguments.weights,
         "protocol": arguments.protocol,
         "evaluations": [as_json(evaluation) for evaluation in evaluations],
         "trajectories": [{**asdict(found), "ate_share": found.ate_share} for found in trajectories],
     }
-    return AccuracyFigures(rows, sentences, content)
 
 
 def _evaluations(arguments: argparse.Namespace, predict: Predict | None) -> list[Evaluation]:
@@ -261,13 +265,6 @@ def _sentences(arguments: argparse.Namespace, evaluations: Sequence[Evaluation])
         lines.append("RANDOM weights: the network's rows prove that the path works and nothing else.")
     if not arguments.weights:
         lines.append("No network: give --weights for its rows.")
+    if arguments.stream:
+        lines.append(TRAJECTORIES_EXPLAINED)
     return lines
-
-
-def _trajectory_sentence(found: StreamedTrajectory) -> str:
-    placed = (
-        f"{found.sequence} as a stream: {found.placed} of {found.frames} images placed, path {found.length_m:.2f} m"
-    )
-    if math.isnan(found.ate_rmse_m):
-        return f"{placed}; its places do not determine an alignment."
-    return f"{placed}, ATE {found.ate_rmse_m:.3f} m ({found.ate_share:.1%}), turn {found.rotation_median_deg:.2f}°."

@@ -1,6 +1,6 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of whole sequences when a network sees it as a stream: windows, aligned, are a trajectory."""
+"""What becomes of whole sequences when a network sees them as a stream: windows, aligned, are a trajectory."""
 
 from __future__ import annotations
 

@@ -243,9 +243,8 @@ def test_demo_room_as_a_stream_tells_how_far_its_paths_are_from_the_true_ones(
     given = ["--demo-room", "--stream", "--resolution", str(max(SIZE)), "--windows", "2", "--json", str(file)]
     assert main(["eval", "accuracy", *KNOWING, *given]) == 0
 
-    assert f"{sequence.name} as a stream: {len(sequence.frames)} of {len(sequence.frames)} images" in " ".join(
-        capsys.readouterr().out.split()
-    )
+    frames = len(sequence.frames)
+    assert f"| {sequence.name} | {frames} of {frames} |" in re.sub(" +", " ", capsys.readouterr().out)
     told = json.loads(file.read_text())["trajectories"]
     assert [one["sequence"] for one in told] == [sequence.name, "all of it"]
     assert max(one["ate_share"] for one in told) < 1e-4
