@@ -102,6 +102,7 @@ def test_page_holds_everything_in_one_file(folders: list[Path], tmp_path: Path) 
     assert text.count('class="card"') == 12
     for part in ("From the best to the worst", "kitchen: ", "hall: ", "pose errors", "depth errors", "path of kitchen"):
         assert part in text
+    assert text.count("<tr class=first>") == 1  # the network's row
 
 
 def test_without_a_network_the_other_rows_are_shown(
