@@ -193,18 +193,17 @@ def _simulated_count(arguments: argparse.Namespace) -> int:
 
 
 def _network(arguments: argparse.Namespace) -> Predict:
+    from da3_ros.inference.load_options import LoadOptions
     from da3_ros.inference.loading import load_estimator
 
-    engine = load_estimator(
-        arguments.model,
-        arguments.weights,
+    options = LoadOptions(
         device=arguments.device,
         process_resolution=_resolution(arguments),
         reference_view="first" if arguments.protocol == "paper" else "saddle_balanced",
         allow_download=arguments.allow_download,
         accept_noncommercial_license=arguments.accept_noncommercial_license,
     )
-    return engine.estimate
+    return load_estimator(arguments.model, arguments.weights, options).estimate
 
 
 def _resolution(arguments: argparse.Namespace) -> int:

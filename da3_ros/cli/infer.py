@@ -76,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _pipeline(arguments: argparse.Namespace, cameras: tuple[str, ...]) -> Pipeline:
+    from da3_ros.inference.load_options import LoadOptions
     from da3_ros.inference.loading import load_estimator
     from da3_ros.model.config import MonocularConfig, architecture
     from da3_ros.streaming.pipeline import Pipeline
@@ -85,14 +86,13 @@ def _pipeline(arguments: argparse.Namespace, cameras: tuple[str, ...]) -> Pipeli
     window_size = arguments.window_size or (1 if is_monocular else 4)
     if is_monocular and window_size > 1:
         raise ValueError(f"{arguments.model} sees images one by one: give --window-size 1, or leave it out")
-    engine = load_estimator(
-        arguments.model,
-        arguments.weights,
+    options = LoadOptions(
         device=arguments.device,
         process_resolution=arguments.resolution,
         allow_download=arguments.allow_download,
         accept_noncommercial_license=arguments.accept_noncommercial_license,
     )
+    engine = load_estimator(arguments.model, arguments.weights, options)
     stride = arguments.window_stride or min(2, max(window_size - 1, 1))
     config = StreamConfig(
         cameras=cameras,

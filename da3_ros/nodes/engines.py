@@ -8,9 +8,9 @@ import logging
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from da3_ros.inference.engine import Engine
+from da3_ros.inference.load_options import LoadOptions
 from da3_ros.inference.onnx_file import is_onnx_file
 from da3_ros.inference.oracle import OracleEngine, OracleNoise, Truth
 from da3_ros.model.config import RESOLUTION
@@ -53,20 +53,14 @@ def make_engine(params: NodeParams) -> Engine:
     # Torch and the network take seconds to import: only who asks for them waits.
     from da3_ros.inference.loading import load_estimator
 
-    engine = load_estimator(
-        params.model,
-        params.weights,
-        reference_view=params.reference_view,
-        pose_source=params.pose_source,
-        **network_options(params, beside=params.metric_model),
-    )
+    engine = load_estimator(params.model, params.weights, load_options(params, beside=params.metric_model))
     if is_onnx_file(params.weights):
         _check_windows(engine, params)
     return engine
 
 
-def network_options(params: NodeParams, beside: str) -> dict[str, Any]:
-    """How any network is run, as keywords of `load_estimator`.
+def load_options(params: NodeParams, beside: str) -> LoadOptions:
+    """How the parameters want their networks to be run.
 
     Args:
         params: of the node.
@@ -75,18 +69,20 @@ def network_options(params: NodeParams, beside: str) -> dict[str, Any]:
     Raises:
         ValueError: when `max_memory_mb` is too little for that one alone.
     """
-    return {
-        "device": params.device,
-        "process_resolution": params.process_resolution,
-        "precision": params.precision,
-        "head_precision": params.head_precision,
-        "cache_mb": params.feature_cache_mb,
-        "compile": params.compile,
-        "max_memory_mb": _memory_left_mb(params, beside),
-        "cpu_threads": params.cpu_threads,
-        "accept_noncommercial_license": params.accept_noncommercial_license,
-        "allow_download": params.allow_download,
-    }
+    return LoadOptions(
+        device=params.device,
+        process_resolution=params.process_resolution,
+        reference_view=params.reference_view,
+        pose_source=params.pose_source,
+        cpu_threads=params.cpu_threads,
+        precision=params.precision,
+        head_precision=params.head_precision,
+        cache_mb=params.feature_cache_mb,
+        compile=params.compile,
+        max_memory_mb=_memory_left_mb(params, beside),
+        accept_noncommercial_license=params.accept_noncommercial_license,
+        allow_download=params.allow_download,
+    )
 
 
 def _memory_left_mb(params: NodeParams, beside: str) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.inference.engine import EngineError, Image
 from da3_ros.inference.onnx_file import is_onnx_file
-from da3_ros.nodes.engines import WARM_UP_SIZE, network_options
+from da3_ros.nodes.engines import WARM_UP_SIZE, load_options
 from da3_ros.ros.log_bridge import throttled
 from da3_ros.ros.params import NodeParams
 from da3_ros.streaming.model_scale import DepthMaps, MetricDepth
@@ -39,9 +40,9 @@ def make_metric_model(params: NodeParams) -> MetricDepth | None:
 
     # What an exported network takes is ONNX Runtime's own affair.
     beside = params.model if params.engine == "network" and not is_onnx_file(params.weights) else ""
-    # No window shows it an image that it has seen before.
-    options = {**network_options(params, beside), "cache_mb": 0}
-    estimator = load_estimator(params.metric_model, params.metric_weights, **options)
+    # It has no cameras to take from rays, and no window shows it an image that it has seen before.
+    options = replace(load_options(params, beside), pose_source="camera_head", cache_mb=0)
+    estimator = load_estimator(params.metric_model, params.metric_weights, options)
     if not isinstance(estimator, MonocularEstimator):
         raise ValueError(f"metric_weights '{params.metric_weights}' hold no network that sees images one by one")
     estimator.warm_up(params.metric_views, WARM_UP_SIZE)

@@ -18,6 +18,7 @@ from da3_ros.geometry.rotation import matrix_from_rotation_vector
 from da3_ros.geometry.sim3 import rigid, rigid_inverse
 from da3_ros.inference.engine import Engine, EngineError, OutOfMemory
 from da3_ros.inference.estimator import CPU_VIEWS_AT_ONCE, DepthEstimator, network_input
+from da3_ros.inference.load_options import LoadOptions
 from da3_ros.inference.loading import load_estimator
 from da3_ros.inference.network_cameras import network_intrinsics_from_camera
 from da3_ros.inference.preprocess import Preprocessor
@@ -272,17 +273,17 @@ def test_warm_up_runs_the_network_and_fails_when_it_fails(estimator: DepthEstima
 
 def test_loading_refuses_a_bad_device_model_or_weights() -> None:
     with pytest.raises(ValueError, match="use auto, cpu, cuda"):
-        load_estimator("da3-small", "random", device="tpu7")
+        load_estimator("da3-small", "random", LoadOptions(device="tpu7"))
     with pytest.raises(ValueError, match="da3-tiny"):
-        load_estimator("da3-tiny", "random", device="cpu")
+        load_estimator("da3-tiny", "random", LoadOptions(device="cpu"))
     with pytest.raises(ValueError, match=r"nowhere\.safetensors"):
-        load_estimator("da3-small", "nowhere.safetensors", device="cpu")
+        load_estimator("da3-small", "nowhere.safetensors", LoadOptions(device="cpu"))
     with pytest.raises(ValueError, match="lidar"):
-        load_estimator("da3-small", "random", device="cpu", pose_source="lidar")
+        load_estimator("da3-small", "random", LoadOptions(device="cpu", pose_source="lidar"))
 
 
 def test_loading_gives_an_estimator_that_estimates() -> None:
-    loaded = load_estimator("da3-small", "random", device="cpu", process_resolution=56, cpu_threads=1)
+    loaded = load_estimator("da3-small", "random", LoadOptions(device="cpu", process_resolution=56, cpu_threads=1))
 
     assert loaded.estimate(images_of(1)).depth.shape == (1, 42, 56)
 

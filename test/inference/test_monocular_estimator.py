@@ -20,6 +20,7 @@ from da3_ros.geometry.prediction import Effort, ViewKey
 from da3_ros.inference import loading
 from da3_ros.inference.engine import Engine, EngineError, OutOfMemory
 from da3_ros.inference.estimator import network_input
+from da3_ros.inference.load_options import LoadOptions
 from da3_ros.inference.monocular_estimator import MonocularEstimator
 from da3_ros.inference.preprocess import Preprocessor
 from da3_ros.model.build import build_network
@@ -255,7 +256,7 @@ def test_memory_limit_is_held_before_the_network_runs() -> None:
 def test_loading_gives_the_engine_for_single_images(monkeypatch: pytest.MonkeyPatch, name: MonocularName) -> None:
     monkeypatch.setattr(loading, "build_network", tiny)
 
-    loaded = loading.load_estimator(name, "random", device="cpu", process_resolution=56, cpu_threads=1)
+    loaded = loading.load_estimator(name, "random", LoadOptions(device="cpu", process_resolution=56, cpu_threads=1))
 
     assert isinstance(loaded, MonocularEstimator)
     assert loaded.depth_of(images_of(1), [CAMERA]).is_metric == (name == "da3metric-large",)
@@ -265,4 +266,4 @@ def test_loading_refuses_rays_of_a_network_without_cameras(monkeypatch: pytest.M
     monkeypatch.setattr(loading, "build_network", tiny)
 
     with pytest.raises(ValueError, match="'rays' needs a model that predicts cameras"):
-        loading.load_estimator("da3mono-large", "random", device="cpu", pose_source="rays")
+        loading.load_estimator("da3mono-large", "random", LoadOptions(device="cpu", pose_source="rays"))

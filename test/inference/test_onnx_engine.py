@@ -19,6 +19,7 @@ from da3_ros.cli.main import main
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.inference.engine import Engine, EngineError
 from da3_ros.inference.estimator import DepthEstimator
+from da3_ros.inference.load_options import LoadOptions
 from da3_ros.inference.loading import load_estimator
 from da3_ros.inference.onnx_engine import OnnxEngine
 from da3_ros.model.network import Da3Network
@@ -130,12 +131,12 @@ def test_missing_onnx_runtime_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_weights_that_end_in_onnx_are_loaded_as_an_engine(exported: Exporter) -> None:
-    loaded = load_estimator("da3-small", str(exported(rays=True)), device="cpu", cpu_threads=1)
+    loaded = load_estimator("da3-small", str(exported(rays=True)), LoadOptions(device="cpu", cpu_threads=1))
 
     assert isinstance(loaded, OnnxEngine)
     assert loaded.estimate(images_of(3)).depth.shape == (3, 42, 56)
     with pytest.raises(ValueError, match=r"weights/nowhere\.onnx': no such file"):
-        load_estimator("da3-small", "weights/nowhere.onnx", device="cpu")
+        load_estimator("da3-small", "weights/nowhere.onnx", LoadOptions(device="cpu"))
 
 
 def test_infer_runs_a_folder_through_a_file(exported: Exporter, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.inference import loading
 from da3_ros.inference.engine import EngineError
+from da3_ros.inference.load_options import LoadOptions
 from da3_ros.inference.monocular_estimator import MonocularDepth, MonocularEstimator
 from da3_ros.inference.null_engine import NullEngine
 from da3_ros.nodes.engines import make_engine
@@ -60,7 +61,7 @@ def test_network_that_fails_says_nothing_and_stops_nothing(error: Exception, cap
 
 
 def test_no_network_is_loaded_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*arguments: Any, **options: Any) -> None:
+    def refuse(*arguments: Any) -> None:
         raise AssertionError("loaded")
 
     monkeypatch.setattr(loading, "load_estimator", refuse)
@@ -74,8 +75,8 @@ def test_two_networks_share_the_memory_they_may_take(
 ) -> None:
     limits: dict[str, int] = {}
 
-    def load(model: str, *_: str, max_memory_mb: int, **__: Any) -> NullEngine:
-        limits[model] = max_memory_mb
+    def load(model: str, weights: str, options: LoadOptions) -> NullEngine:
+        limits[model] = options.max_memory_mb
         return NullEngine()
 
     monkeypatch.setattr(loading, "load_estimator", load)
@@ -100,16 +101,23 @@ def test_two_networks_share_the_memory_they_may_take(
 def test_network_is_loaded_as_the_parameters_say(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[Any] = []
 
-    def load(*names: str, **options: Any) -> NullEngine:
-        loaded.extend((names, options))
+    def load(*arguments: Any) -> NullEngine:
+        loaded.extend(arguments)
         return NullEngine()
 
     monkeypatch.setattr(loading, "load_estimator", load)
-    params = NodeParams(metric_model="da3metric-large", metric_weights="weights.onnx", precision="bf16", device="cpu")
+    params = NodeParams(
+        metric_model="da3metric-large",
+        metric_weights="weights.onnx",
+        precision="bf16",
+        device="cpu",
+        pose_source="rays",  # of the other network
+    )
 
     with pytest.raises(ValueError, match=r"'weights\.onnx' hold no network that sees images one by one"):
         make_metric_model(params)
 
-    names, options = loaded
-    assert names == ("da3metric-large", "weights.onnx")
-    assert (options["device"], options["precision"], options["cache_mb"]) == ("cpu", "bf16", 0)
+    model, weights, options = loaded
+    assert (model, weights) == ("da3metric-large", "weights.onnx")
+    assert (options.device, options.precision, options.cache_mb) == ("cpu", "bf16", 0)
+    assert options.pose_source == "camera_head"
