@@ -26,7 +26,7 @@ from da3_ros.training.initial import initialise_for_training
 from da3_ros.training.network import TrainedNetwork
 from da3_ros.training.shards import ShardReader
 from da3_ros.training.state import Trained, TrainingState
-from da3_ros.training.targets import Windows, in_gauge
+from da3_ros.training.targets import Windows
 from da3_ros.training.teacher import TrainedTeacher
 from da3_ros.training.variants import variant
 from da3_ros.training.windows import draw_windows, plan_step
@@ -135,8 +135,7 @@ def train(
         plan = plan_step(config, stage, state.step)
         numbers = share.of(plan.windows)
         drawn = label(draw_windows(rooms, config, stage, state.step, numbers), state.step, share.rank)
-        windows = in_gauge(drawn.to(device))
-        terms = state.module.terms(windows, plan.knows_cameras, stage.fine, stage.weights)
+        terms = state.module.terms(drawn.to(device), plan.knows_cameras, stage.fine, stage.weights)
         (terms["total"] * share.weight(plan.windows)).backward()
         if share.processes > 1:
             average_gradients(state.module)
@@ -154,14 +153,18 @@ def _plain(terms: Mapping[str, Tensor]) -> dict[str, float]:
 
 
 def average_gradients(module: nn.Module) -> None:
-    """Mean over all processes, in one message; a parameter that had no part in the step counts as zero."""
+    """Mean over all processes, in one message; what had no part in the step of any of them stays without a gradient.
+
+    The optimiser leaves alone what has none, and would go on moving what has one of zeros.
+    """
     parameters = list(module.parameters())
     gradients: list[Tensor] = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    parts = gradients[0].new_tensor([p.grad is not None for p in parameters])
+    flat = torch.cat([*(gradient.flatten() for gradient in gradients), parts])
     dist.all_reduce(flat)
-    flat /= dist.get_world_size()
-    for parameter, mean in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-        parameter.grad = mean.view_as(parameter)
+    *sums, parts = flat.split([*(p.numel() for p in parameters), len(parameters)])
+    for parameter, added, part in zip(parameters, sums, parts.tolist(), strict=True):
+        parameter.grad = (added / dist.get_world_size()).view_as(parameter) if part else None
 
 
 def agreed(wish: bool) -> bool:

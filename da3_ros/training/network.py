@@ -22,11 +22,17 @@ from da3_ros.model.network import Da3Network
 from da3_ros.training.config import LossWeights
 from da3_ros.training.losses import losses
 from da3_ros.training.predicted import BlockMatches, Predicted
-from da3_ros.training.targets import Windows
+from da3_ros.training.targets import Windows, in_gauge
 from da3_ros.training.variants import SeparateHeads
 
 PROBE_SHARE = 0.03  # of a token's size is what the probe sees: a step of the optimiser moves its answer by as little
 REFERENCE = "first"  # targets are in the frame of the first view
+
+
+def given_cameras(windows: Windows) -> tuple[Tensor, Tensor]:
+    """Cameras as the network is given them at inference: in a unit made of the cameras alone, whatever depth is."""
+    poses = normalise_cameras(invert_rigid(windows.world_from_camera.double()))
+    return poses.float(), windows.intrinsics
 
 
 class TrainedNetwork(nn.Module):
@@ -55,14 +61,15 @@ class TrainedNetwork(nn.Module):
 
         Args:
             images: (B, V, 3, H, W) ImageNet-normalised.
-            known: camera_from_world (B, V, 4, 4) in any gauge and intrinsics (B, V, 3, 3), to condition on, or None.
+            known: camera_from_world (B, V, 4, 4) and intrinsics (B, V, 3, 3), as `given_cameras`, or None.
             fine: depth at image size and rays at eight samples per patch side, as at inference; else both at four.
         """
         network, (B, V), (H, W) = self.network, images.shape[:2], images.shape[-2:]
         with self._read(network) as seen:
             tokens = None
             if known is not None:
-                tokens = network.camera_encoder(normalise_cameras(known[0]), known[1], (H, W))
+                with torch.autocast(images.device.type, enabled=False):
+                    tokens = network.camera_encoder(*known, (H, W))
             taps = list(network.backbone.relate_views(network.encode(images.flatten(0, 1)), B, tokens, REFERENCE))
         head, patches = network.head, [tap.patches.flatten(0, 1) for tap in taps]
         pyramid = ray_pyramid = head.reassemble(patches, (H // PATCH_SIZE, W // PATCH_SIZE), W / H)
@@ -80,8 +87,9 @@ class TrainedNetwork(nn.Module):
         return Predicted(depth, depth_confidence, ray, ray_confidence, camera, matches)
 
     def terms(self, windows: Windows, knows_cameras: bool, fine: bool, weights: LossWeights) -> dict[str, Tensor]:
-        """Terms of the loss; see `losses.losses`. Windows are in their gauge."""
-        known = (invert_rigid(windows.world_from_camera), windows.intrinsics) if knows_cameras else None
+        """Terms of the loss in the windows' gauge; see `losses.losses`. Windows are as they were drawn."""
+        known = given_cameras(windows) if knows_cameras else None
+        windows = in_gauge(windows)
         with torch.autocast(windows.images.device.type, torch.bfloat16):
             predicted = self(windows.images, known, fine)
         return losses(predicted, windows, weights)

@@ -38,7 +38,7 @@ class TrainedTeacher(nn.Module):
         return depth.float().unflatten(0, images.shape[:2])
 
     def terms(self, windows: Windows, knows_cameras: bool, fine: bool, weights: LossWeights) -> dict[str, Tensor]:
-        """Terms of the loss; a teacher is never told cameras."""
+        """Terms of the loss, which has no unit; a teacher is never told cameras."""
         del knows_cameras
         with torch.autocast(windows.images.device.type, torch.bfloat16):
             depth = self(windows.images, fine)

@@ -69,7 +69,7 @@ def draw_windows(
     plan = plan_step(config, stage, step)
     drawn = []
     for number in numbers:
-        rng = np.random.default_rng((config.seed, step, number))
+        rng = np.random.default_rng((config.seed, step, 1 + number))  # a zero would be the plan's own chance
         room_number = _room_number(rooms, stage.demo_share, rng)
         room = rooms.room(room_number)
         # The demo's room is the one there is, seen by the one rig: there is nothing to vary.

@@ -19,7 +19,6 @@ from da3_ros.training.loop import Share, StepReport, begin, train
 from da3_ros.training.network import TrainedNetwork
 from da3_ros.training.shards import ShardReader
 from da3_ros.training.state import TrainingState
-from da3_ros.training.targets import in_gauge
 from da3_ros.training.windows import draw_windows
 from test.model.tiny import TINY_NESTED
 
@@ -173,7 +172,7 @@ def test_mean_over_processes_is_the_mean_over_windows(tiny_config: TrainingConfi
     stage, module = tiny_config.stages[0], begin(tiny_config, CPU).module
 
     def gradient(numbers: Sequence[int], weight: float = 1.0) -> Tensor:
-        windows = in_gauge(draw_windows(rooms, tiny_config, stage, 0, numbers))
+        windows = draw_windows(rooms, tiny_config, stage, 0, numbers)
         (module.terms(windows, False, False, stage.weights)["total"] * weight).backward()
         found = [p.grad.flatten() for p in module.parameters() if p.grad is not None]
         module.zero_grad()
