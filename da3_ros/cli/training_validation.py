@@ -7,7 +7,7 @@ from __future__ import annotations
 import torch
 
 from da3_ros.evaluation.accuracy import WindowTruth, window_accuracy
-from da3_ros.evaluation.accuracy_summary import summarised
+from da3_ros.evaluation.accuracy_summary import AccuracySummary, summarised
 from da3_ros.evaluation.pose_accuracy import MIN_BASELINE_M
 from da3_ros.evaluation.room_sequences import room_sequences
 from da3_ros.evaluation.true_windows import TrueWindow, draw_windows
@@ -36,13 +36,8 @@ class Validation:
             network: with its weights.
             resolution: longest side of the images, the one it is trained at.
         """
-        engine = DepthEstimator(network, torch.device("cpu"), process_resolution=resolution)
-        found = []
-        for window in self._drawn():
-            prediction = engine.estimate(window.read_images(), window.cameras)
-            truth = WindowTruth(window.depth_on(prediction.cameras), prediction.cameras, window.world_from_camera)
-            found.append((window.sequence, window_accuracy(prediction, truth, MIN_BASELINE_M, THRESHOLD_M)))
-        summary = summarised(found)
+        summary = self._summary(network, resolution, "camera_head")
+        by_rays = self._summary(network, resolution, "rays")
         return {
             "AbsRel": summary.depth["window"].abs_rel,
             "delta1": summary.depth["window"].delta1,
@@ -50,7 +45,25 @@ class Validation:
             "direction, deg": summary.translation_median_deg,
             "AUC@30": summary.auc[30],
             "focal error": summary.focal_error,
+            "rotation by rays, deg": by_rays.rotation_median_deg,
+            "direction by rays, deg": by_rays.translation_median_deg,
+            "AUC@30 by rays": by_rays.auc[30],
         }
+
+    def _summary(self, network: Da3Network, resolution: int, pose_source: str) -> AccuracySummary:
+        engine = DepthEstimator(
+            network,
+            torch.device("cpu"),
+            process_resolution=resolution,
+            pose_source=pose_source,
+            cpu_threads=torch.get_num_threads(),  # as the training has them
+        )
+        found = []
+        for window in self._drawn():
+            prediction = engine.estimate(window.read_images(), window.cameras)
+            truth = WindowTruth(window.depth_on(prediction.cameras), prediction.cameras, window.world_from_camera)
+            found.append((window.sequence, window_accuracy(prediction, truth, MIN_BASELINE_M, THRESHOLD_M)))
+        return summarised(found)
 
     def _drawn(self) -> list[TrueWindow]:
         if not self._windows:

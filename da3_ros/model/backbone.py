@@ -172,11 +172,12 @@ class Backbone(nn.Module):
         local = x
         for i in range(config.alternation_start, config.depth):
             if config.is_global(i):
+                local = x
                 # (B, V, T, D) -> (B, V*T, D)
                 x = self.blocks[i](x.flatten(1, 2), across_views).unflatten(1, (V, T))
             else:
                 # (B, V, T, D) -> (B*V, T, D)
-                x = local = self.blocks[i](x.flatten(0, 1), within_view).unflatten(0, (-1, V))
+                local = x = self.blocks[i](x.flatten(0, 1), within_view).unflatten(0, (-1, V))
             if i in config.tapped_blocks:
                 yield local, x
 

@@ -4,13 +4,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from da3_ros.model.config import PATCH_SIZE
+from da3_ros.simulation.demo_views import DEMO_SEEDS
+from da3_ros.simulation.room_views import TRAINING_SEEDS
 
 Made = TypeVar("Made")
+
+KINDS: dict[Any, str] = {
+    float: "a number",
+    int: "a whole number",
+    bool: "true or false",
+    str: "text",
+    tuple: "a list of the right length",
+    Mapping: "a mapping",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,12 @@ class LossWeights:
     match: float = 0.5
     flow: float = 1.0
     normal: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Reject what rewards errors."""
+        below = [entry.name for entry in fields(self) if getattr(self, entry.name) < 0]
+        if below:
+            raise ValueError(f"{', '.join(below)}: a weight is zero or above")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +106,17 @@ class Stage:
             raise ValueError("a stage needs steps, sizes, and numbers of views above zero")
         if any(side % PATCH_SIZE or side < 2 * PATCH_SIZE for size in self.sizes for side in size):
             raise ValueError(f"sizes must be multiples of {PATCH_SIZE} and at least two patches: {self.sizes}")
-        if self.views_per_step < max(self.views):
+        if self.fewest_windows < 1:
             raise ValueError(f"views_per_step {self.views_per_step} holds no window of {max(self.views)} views")
-        shares = (self.cool_down, self.known_cameras, self.averaging, self.demo_share)
-        if not (all(0 <= share <= 1 for share in shares) and 0 < self.zoom <= 1):
-            raise ValueError(
-                "cool_down, known_cameras, averaging and demo_share are shares from 0 to 1, zoom is above 0"
-            )
+        if self.learning_rate <= 0 or self.warm_up < 0:
+            raise ValueError("learning_rate is above zero, warm_up zero or above")
+        _check_shares(self, "cool_down", "known_cameras", "colour", "averaging", "demo_share")
+        _check_shares(self, "zoom", above_zero=True)
+
+    @property
+    def fewest_windows(self) -> int:
+        """Of a step with the largest windows."""
+        return self.views_per_step // max(self.views)
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step of this stage, from 0: up in a line, level, and down in a line to zero."""
@@ -110,6 +132,9 @@ class TrainingConfig:
 
     Attributes:
         model: architecture, a key of `model.config.ARCHITECTURES`.
+        rooms: how many random rooms to learn from.
+        first_room: number of the first of them, so that two trainings need share none.
+        demo_rooms: how many sequences of the demo's room.
         overrides: fields of its configuration to change.
         variant: one of `variants.VARIANTS`, which changes more than numbers; empty for Depth Anything 3 as it is.
         stages: one after the other.
@@ -123,8 +148,9 @@ class TrainingConfig:
         save_every: steps between checkpoints.
         validate_every: steps between validations; 0 is never.
         validation_rooms: rooms that a validation looks at.
-        known_share: share of the pixels whose depth is known; below 1 what is known is noisy, and partly wrong.
-        teacher: state of a trained teacher whose labels, laid over what is known, stand in for depth from
+        known_share: share of the pixels whose depth is known; below 1 what is known is noisy, and partly wrong. Matches
+            between views are exact all the same.
+        teacher: state of a trained teacher whose labels, laid over what is known, stand in for poor depth from
             `teacher_from` on; empty for none.
         teacher_overrides: fields of the teacher's architecture that were changed, as in its own training.
         teacher_from: step, counted over all stages.
@@ -132,6 +158,9 @@ class TrainingConfig:
 
     model: str
     stages: tuple[Stage, ...]
+    rooms: int = 0
+    first_room: int = 0
+    demo_rooms: int = 0
     overrides: Mapping[str, Any] = field(default_factory=dict)
     variant: str = ""
     seed: int = 0
@@ -149,9 +178,30 @@ class TrainingConfig:
     teacher_from: int = 0
 
     def __post_init__(self) -> None:
-        """Reject a training without stages."""
+        """Reject what cannot be trained."""
         if not self.stages:
             raise ValueError("a training needs at least one stage")
+        counts = ("rooms", "first_room", "demo_rooms", "seed", "validate_every", "teacher_from")
+        below = [name for name in counts if getattr(self, name) < 0]
+        if below:
+            raise ValueError(f"{', '.join(below)}: give no number below zero")
+        if min(self.save_every, self.validation_rooms) < 1:
+            raise ValueError("save_every and validation_rooms are above zero")
+        if self.first_room + self.rooms > len(TRAINING_SEEDS) or self.demo_rooms > len(DEMO_SEEDS):
+            raise ValueError(f"there are {len(TRAINING_SEEDS)} rooms, and {len(DEMO_SEEDS)} sequences of the demo's")
+        if not self.matched_blocks or self.clip <= 0 or self.head_rate <= 0:
+            raise ValueError("matched_blocks needs a block, clip and head_rate are above zero")
+        _check_shares(self, "overlap", "weight_decay")
+        _check_shares(self, "known_share", above_zero=True)
+        if self.teacher and self.known_share == 1:
+            raise ValueError("a teacher's labels stand in for poor depth: give a known_share below 1")
+        if any(stage.demo_share for stage in self.stages) and not self.demo_rooms:
+            raise ValueError("a stage with a demo_share needs demo_rooms")
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of all rooms to learn from, those of the demo's room last."""
+        return (*TRAINING_SEEDS[self.first_room : self.first_room + self.rooms], *DEMO_SEEDS[: self.demo_rooms])
 
     @property
     def steps(self) -> int:
@@ -181,21 +231,44 @@ def config_from(content: Mapping[str, Any]) -> TrainingConfig:
         where = f"stages[{number}]"
         if not isinstance(stage, Mapping):
             raise ValueError(f"{where}: a mapping is needed")
-        weights = _made(LossWeights, stage.get("weights", {}), f"{where}.weights")
+        given = stage.get("weights", {})
+        if not isinstance(given, Mapping):
+            raise ValueError(f"{where}.weights: a mapping is needed")
+        weights = _made(LossWeights, given, f"{where}.weights")
         made.append(_made(Stage, {**stage, "weights": weights}, where))
     return _made(TrainingConfig, {**content, "stages": made}, "training")
 
 
 def _made(kind: type[Made], content: Mapping[str, Any], where: str) -> Made:
     known = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]
-    unknown = sorted(set(content) - set(known))
+    unknown = sorted(set(map(str, content)) - set(known))
     if unknown:
         raise ValueError(f"{where}: {', '.join(unknown)} is unknown; there are {', '.join(known)}")
+    types = get_type_hints(kind)
     try:
-        return kind(**{name: _frozen(value) for name, value in content.items()})
+        return kind(**{name: _fitting(name, value, types[name]) for name, value in content.items()})
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: {error}") from error
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(entry) for entry in value) if isinstance(value, list) else value
+def _fitting(name: str, value: Any, wanted: Any) -> Any:
+    """A value as its field has it: a list as a tuple, a whole number also as a number."""
+    kind, parts = get_origin(wanted) or wanted, get_args(wanted)
+    if kind is tuple and isinstance(value, list):
+        kinds = [parts[0]] * len(value) if parts[-1] is Ellipsis else parts
+        if len(kinds) == len(value):
+            return tuple(_fitting(name, entry, part) for entry, part in zip(value, kinds, strict=True))
+    elif kind is float:
+        if type(value) in (int, float) and math.isfinite(value):
+            return float(value)
+    elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    hint = " (YAML reads 1e-3 as text: write 1.0e-3)" if kind is float else ""
+    raise ValueError(f"{name}: {value!r} is not {KINDS[kind]}{hint}")
+
+
+def _check_shares(settings: Any, *names: str, above_zero: bool = False) -> None:
+    for name in names:
+        value = getattr(settings, name)
+        if not 0 <= value <= 1 or (above_zero and value == 0):
+            raise ValueError(f"{name} is {value}: give a share from 0 to 1" + (", above 0" if above_zero else ""))

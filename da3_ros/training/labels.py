@@ -7,6 +7,7 @@ Scale and shift of a label are found by RANSAC among sparse and partly wrong dep
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -16,8 +17,6 @@ from da3_ros.training.config import TrainingConfig
 from da3_ros.training.targets import Windows
 from da3_ros.training.teacher import TrainedTeacher
 
-NOISE, WRONG_SHARE = 0.03, 0.1  # of what a poor sensor says
-WRONG_FACTORS = (0.3, 2.3)
 TRIALS = 64
 PAIR = 2  # points that fix a scale and a shift
 INLIER = 0.1  # largest error of a point that agrees, as a share of its depth
@@ -26,44 +25,28 @@ LEAST_RISE = 1e-4  # between the labels of a pair that is tried
 
 
 class Labeller:
-    """Makes the truth of windows poor as the config says, and from a set step on lets a teacher make it whole.
+    """Lets a teacher make poor truth whole, from a set step on.
 
     Args:
         config: of the student's training.
-        teacher: trained; None when there is none.
+        teacher: trained, on any device.
     """
 
-    def __init__(self, config: TrainingConfig, teacher: TrainedTeacher | None) -> None:
+    def __init__(self, config: TrainingConfig, teacher: TrainedTeacher) -> None:
         self._config, self._teacher = config, teacher
+        self._device = next(teacher.parameters()).device
 
-    def __call__(self, windows: Windows, step: int, number: int) -> Windows:
-        """The windows as they are to be learnt from; `number` is that of the first one in its step."""
-        config = self._config
-        if config.known_share >= 1:
+    def __call__(self, windows: Windows, step: int, numbers: Sequence[int]) -> Windows:
+        """The windows of a step, by their numbers in it, as they are to be learnt from."""
+        if step < self._config.teacher_from:
             return windows
-        generator = torch.Generator().manual_seed(hash((config.seed, step, number)) % 2**31)
-        depth = spoiled(windows.depth, config.known_share, generator)
-        if self._teacher is not None and step >= config.teacher_from:
-            with torch.inference_mode():
-                label = self._teacher(windows.images, fine=True).float()
-            flat = laid_over(label.flatten(0, 1), depth.flatten(0, 1), generator)
-            depth = flat.clone().view_as(depth)
-        return replace(windows, depth=depth)
-
-
-def spoiled(depth: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """What a poor sensor leaves of depth: a share of the pixels, with noise, and some of them made up.
-
-    Args:
-        depth: (..., H, W), NaN where unknown.
-        share: of pixels that keep a value.
-        generator: of chance.
-    """
-    chance, made_up = torch.rand(depth.shape, generator=generator), torch.rand(depth.shape, generator=generator)
-    noisy = depth * (1 + NOISE * torch.randn(depth.shape, generator=generator))
-    low, high = WRONG_FACTORS
-    wrong = depth * (low + (high - low) * torch.rand(depth.shape, generator=generator))
-    return torch.where(made_up < WRONG_SHARE, wrong, noisy).where(chance < share, torch.nan)
+        with torch.inference_mode():
+            labels = self._teacher(windows.images.to(self._device), fine=True).float().to(windows.depth.device)
+        depth = [
+            laid_over(label, known, torch.Generator().manual_seed(hash((self._config.seed, step, number)) % 2**31))
+            for label, known, number in zip(labels, windows.depth, numbers, strict=True)
+        ]
+        return replace(windows, depth=torch.stack(depth).clone())
 
 
 def laid_over(label: Tensor, known: Tensor, generator: torch.Generator) -> Tensor:
@@ -88,7 +71,7 @@ def _laid_over_one(label: Tensor, known: Tensor, generator: torch.Generator) -> 
     nothing = torch.full_like(label, torch.nan)
     if len(x) < LEAST_POINTS:
         return nothing
-    chosen = torch.randint(len(x), (TRIALS, PAIR), generator=generator).to(x.device)
+    chosen = torch.randint(len(x), (TRIALS, PAIR), generator=generator)
     across, up = x[chosen].diff(dim=1)[:, 0], y[chosen].diff(dim=1)[:, 0]
     scale = torch.where(across.abs() > LEAST_RISE, up / across, torch.nan)
     shift = y[chosen[:, 0]] - scale * x[chosen[:, 0]]

@@ -8,8 +8,9 @@ One process or many, on CPU or GPU: a process takes its share of a step's window
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from da3_ros.training.teacher import TrainedTeacher
 from da3_ros.training.variants import variant
 from da3_ros.training.windows import draw_windows, plan_step
 
-Label = Callable[[Windows, int, int], Windows]
+Label = Callable[[Windows, int, Sequence[int]], Windows]
 
 STATE_NAME, LOG_NAME = "state.safetensors", "log.jsonl"
 
@@ -90,19 +91,30 @@ def begin(config: TrainingConfig, device: torch.device) -> TrainingState:
     Raises:
         ValueError: when the model cannot be trained this way.
     """
-    network = build_network(config.model, **config.overrides)
+    module = network_of(config)
+    initialise_for_training(module.network, config.seed)
+    return TrainingState.begin(module.to(device).train(), config)
+
+
+def network_of(config: TrainingConfig) -> Trained:
+    """What a config trains, without values.
+
+    Raises:
+        ValueError: when the model cannot be trained this way.
+    """
+    try:
+        network = build_network(config.model, **config.overrides)
+    except TypeError as error:
+        raise ValueError(f"overrides of {config.model}: {error}") from error
     if isinstance(network, NestedNetwork):
         raise ValueError(f"{config.model} is two networks in one: train its parts")
     if config.variant:
         if not isinstance(network, Da3Network):
             raise ValueError(f"{config.model} has no variants: they are of networks that look across views")
         variant(config.variant)(network)
-    initialise_for_training(network, config.seed)
     if isinstance(network, MonocularNetwork):
-        module: Trained = TrainedTeacher(network)
-    else:
-        module = TrainedNetwork(network, config.matched_blocks)
-    return TrainingState.begin(module.to(device).train(), config)
+        return TrainedTeacher(network)
+    return TrainedNetwork(network, config.matched_blocks)
 
 
 def train(
@@ -111,7 +123,7 @@ def train(
     rooms: ShardReader,
     device: torch.device,
     *,
-    label: Label = lambda windows, step, number: windows,
+    label: Label = lambda windows, step, numbers: windows,
     until: int | None = None,
 ) -> Iterator[StepReport]:
     """Make the steps that are left, one report for each; the state may be saved between them.
@@ -121,7 +133,7 @@ def train(
         config: what to do.
         rooms: to learn from.
         device: where the module is.
-        label: what is known of windows, step, number of the first window -> what to learn from.
+        label: what is known of windows, step, numbers of the windows in it -> what to learn from.
         until: stop after this step; None goes to the end of the last stage.
 
     Raises:
@@ -134,7 +146,7 @@ def train(
         stage, at = config.stage_at(state.step)
         plan = plan_step(config, stage, state.step)
         numbers = share.of(plan.windows)
-        drawn = label(draw_windows(rooms, config, stage, state.step, numbers), state.step, share.rank)
+        drawn = label(draw_windows(rooms, config, stage, state.step, numbers), state.step, numbers)
         terms = state.module.terms(drawn.to(device), plan.knows_cameras, stage.fine, stage.weights)
         (terms["total"] * share.weight(plan.windows)).backward()
         if share.processes > 1:
@@ -167,33 +179,45 @@ def average_gradients(module: nn.Module) -> None:
         parameter.grad = (added / dist.get_world_size()).view_as(parameter) if part else None
 
 
-def agreed(wish: bool) -> bool:
-    """Whether any process wishes it."""
+def agreed(wish: bool, device: torch.device) -> bool:
+    """Whether any process wishes it; processes talk through a device of theirs."""
     if not dist.is_initialized():
         return wish
-    flag = torch.tensor(float(wish))
+    flag = torch.tensor(float(wish), device=device)
     dist.all_reduce(flag)
     return bool(flag > 0)
 
 
 class Log:
-    """One line of JSON for every some steps: means of what the steps reported."""
+    """One line of JSON for every some steps: means of what the steps reported.
 
-    def __init__(self, path: Path, every: int = 20) -> None:
+    Args:
+        path: of the file; what it says of later steps than `step` is dropped, as they are made again.
+        step: from which the training goes on.
+        every: steps in one line.
+    """
+
+    def __init__(self, path: Path, step: int, every: int = 20) -> None:
         self._path, self._every = path, every
         self._reports: list[StepReport] = []
+        if path.exists():
+            kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
+            path.write_text("".join(f"{line}\n" for line in kept))
 
     def add(self, report: StepReport) -> None:
         """Note a step."""
         self._reports.append(report)
         if len(self._reports) >= self._every:
-            self._write()
+            self.flush()
 
     def add_validation(self, step: int, figures: dict[str, float]) -> None:
         """Note a validation."""
         self._append({"step": step, "validation": figures})
 
-    def _write(self) -> None:
+    def flush(self) -> None:
+        """Write what is left, however few steps it is of."""
+        if not self._reports:
+            return
         last, count = self._reports[-1], len(self._reports)
         names = {name for report in self._reports for name in report.terms}
         terms = {name: [r.terms[name] for r in self._reports if name in r.terms] for name in sorted(names)}
@@ -211,3 +235,11 @@ class Log:
     def _append(self, content: dict[str, object]) -> None:
         with self._path.open("a") as file:
             file.write(json.dumps(content) + "\n")
+
+
+def _step_of(line: str) -> float:
+    """Step of a line; infinite where it was cut off."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf

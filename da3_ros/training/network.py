@@ -45,7 +45,8 @@ class TrainedNetwork(nn.Module):
 
     def __init__(self, network: Da3Network, matched_blocks: tuple[int, ...]) -> None:
         super().__init__()
-        wrong = [block for block in matched_blocks if not network.config.is_global(block)]
+        blocks = range(network.config.depth)
+        wrong = [block for block in matched_blocks if block not in blocks or not network.config.is_global(block)]
         if wrong:
             raise ValueError(f"{network.config.name}: blocks {wrong} do not look across views, so they cannot match")
         self.network = network

@@ -207,8 +207,13 @@ class _Shard:
             about = json.loads(metadata["rooms"])
             (height, width), seeds = about["size"], tuple(map(int, about["seeds"]))
             self.plan = ShardPlan(seeds, (int(height), int(width)), int(about["views"]))
+            generator = about["generator"]
         except (KeyError, ValueError, TypeError) as error:
             raise ValueError(f"{path} does not say which rooms it holds: render it again") from error
+        if generator != GENERATOR_VERSION:
+            raise ValueError(
+                f"{path} was rendered by generator {generator}, and this is {GENERATOR_VERSION}: use another folder"
+            )
         self.path = path
         self._file = safe_open(path, framework="np")
         self._check()
@@ -238,37 +243,43 @@ class _Shard:
 
 
 class ShardReader:
-    """All rooms of the shards that are in a folder now, numbered through, in the order of their file names."""
+    """Rooms of the shards in a folder, numbered through.
 
-    def __init__(self, folder: Path) -> None:
-        """Map all files.
+    Args:
+        folder: of shards.
+        seeds: of the rooms, in order, those of the demo's room last; all that are there by default.
 
-        Raises:
-            ValueError: when there is no shard, when one is malformed, or when sizes or numbers of views differ.
-        """
+    Raises:
+        ValueError: when there is no shard, or not every room; when one is malformed, or was rendered by another
+            version of the generator; when sizes or numbers of views differ.
+    """
+
+    def __init__(self, folder: Path, seeds: Sequence[int] | None = None) -> None:
         paths = sorted(path for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith("."))
         if not paths:
             raise ValueError(f"there are no shards in {folder}: render some")
-        self._shards = [_Shard(path) for path in paths]
-        kinds = {(shard.plan.size, shard.plan.views) for shard in self._shards}
-        if len(kinds) > 1:
+        shards = [_Shard(path) for path in paths]
+        # Plans of another length may have left a room in two shards: they hold the same of it.
+        places = {seed: (shard, index) for shard in shards for index, seed in enumerate(shard.plan.seeds)}
+        self.seeds = tuple(sorted(places) if seeds is None else seeds)
+        missing = [seed for seed in self.seeds if seed not in places]
+        if missing:
+            raise ValueError(
+                f"{folder} lacks {len(missing)} of {len(self.seeds)} rooms, the first of seed {missing[0]}: render them"
+            )
+        self._places = [places[seed] for seed in self.seeds]
+        kinds = {(shard.plan.size, shard.plan.views) for shard, _ in self._places}
+        if len(kinds) != 1:
             raise ValueError(f"the shards in {folder} differ in size or number of views: {sorted(kinds)}")
         ((self.size, self.views),) = kinds
-        self._ends = np.cumsum([len(shard.plan.seeds) for shard in self._shards])
 
     def __len__(self) -> int:
-        return int(self._ends[-1])
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """Of all rooms."""
-        return tuple(seed for shard in self._shards for seed in shard.plan.seeds)
+        return len(self.seeds)
 
     @cached_property
     def of_demo(self) -> range:
         """Numbers of the rooms that are the demo's: the last ones."""
-        others = sum(seed not in DEMO_SEEDS for seed in self.seeds)
-        return range(others, len(self))
+        return range(sum(seed not in DEMO_SEEDS for seed in self.seeds), len(self))
 
     def room(self, index: int) -> ShardRoom:
         """Room number `index`, from zero on.
@@ -279,5 +290,5 @@ class ShardReader:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"there is no room {index} among {len(self)}")
-        number = int(np.searchsorted(self._ends, index, side="right"))
-        return self._shards[number].room(index - int(self._ends[number]) + len(self._shards[number].plan.seeds))
+        shard, place = self._places[index]
+        return shard.room(place)

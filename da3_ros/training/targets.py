@@ -9,7 +9,7 @@ the network.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -27,13 +27,15 @@ class Windows:
 
     Attributes:
         images: (B, V, 3, H, W) float32, ImageNet-normalised.
-        depth: (B, V, H, W) float32 along the optical axis, NaN where unknown.
+        depth: (B, V, H, W) float32 along the optical axis, NaN where unknown; to learn from, as good or poor as it is.
+        exact_depth: (B, V, H, W) float32, the truth, by which it is known what two views both see.
         world_from_camera: (B, V, 4, 4) float32 rigid, OpenCV axes, in the unit of depth.
         intrinsics: (B, V, 3, 3) float32, pixels from the outer corner, principal point in the centre.
     """
 
     images: Tensor
     depth: Tensor
+    exact_depth: Tensor
     world_from_camera: Tensor
     intrinsics: Tensor
 
@@ -44,8 +46,8 @@ class Windows:
 
     def to(self, device: torch.device) -> Windows:
         """These windows on a device."""
-        fields = (self.images, self.depth, self.world_from_camera, self.intrinsics)
-        return Windows(*(tensor.to(device, non_blocking=True) for tensor in fields))
+        tensors = (getattr(self, field.name) for field in fields(self))
+        return Windows(*(tensor.to(device, non_blocking=True) for tensor in tensors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ def in_gauge(windows: Windows) -> Windows:
     unit = points.norm(dim=-1).flatten(1).nanmean(1).nan_to_num(1.0)
     poses = first_from_camera.clone()
     poses[..., :3, 3] /= unit[:, None, None]
-    return replace(windows, depth=windows.depth / unit[:, None, None, None], world_from_camera=poses)
+    depth, exact_depth = (each / unit[:, None, None, None] for each in (windows.depth, windows.exact_depth))
+    return replace(windows, depth=depth, exact_depth=exact_depth, world_from_camera=poses)
 
 
 def ray_directions(intrinsics: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> Tensor:
@@ -112,12 +115,12 @@ def cameras(windows: Windows) -> Tensor:
 
 
 def matches(windows: Windows) -> Matches:
-    """Follow the centres of all patches into all views; of windows in their gauge."""
+    """Follow the centres of all patches into all views, by exact depth; of windows in their gauge."""
     (H, W), V = windows.size, windows.depth.shape[1]
     h, w = H // PATCH_SIZE, W // PATCH_SIZE
     middle = slice(PATCH_SIZE // 2, None, PATCH_SIZE)
     directions = ray_directions(windows.intrinsics, (H, W), (H, W))[:, :, middle, middle]
-    points = _moved(windows.world_from_camera, windows.depth[:, :, middle, middle, None] * directions)
+    points = _moved(windows.world_from_camera, windows.exact_depth[:, :, middle, middle, None] * directions)
     points = points.flatten(2, 3)  # (B, V, P, 3) world
     patch = torch.full((*points.shape[:2], V, h * w), -1, device=points.device)
     place = torch.full_like(points[..., :2], torch.nan)
@@ -143,7 +146,7 @@ def _seen_by(windows: Windows, view: int, points: Tensor) -> tuple[Tensor, Tenso
     inside = (z > NEAREST) & (u >= 0) & (u < W) & (v >= 0) & (v < H)
     u, v = torch.where(inside, u, 0.0), torch.where(inside, v, 0.0)
     pixel = (v.long() * W + u.long()).flatten(1)
-    there = windows.depth[:, view].flatten(1).gather(1, pixel).view_as(z)
+    there = windows.exact_depth[:, view].flatten(1).gather(1, pixel).view_as(z)
     return u, v, inside & ((there - z).abs() < SAME_DEPTH * z)
 
 

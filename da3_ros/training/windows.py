@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from da3_ros.model.config import IMAGENET_MEAN, IMAGENET_STD
 from da3_ros.training.config import Stage, TrainingConfig
+from da3_ros.training.poor_truth import poor_depth
 from da3_ros.training.shards import ShardReader, ShardRoom
 from da3_ros.training.targets import Windows
 
@@ -61,10 +62,13 @@ def draw_windows(
 
     Args:
         rooms: to draw from.
-        config: the seed, and how much views overlap.
+        config: the seed, how much views overlap, and how much of depth is known.
         stage: of the step.
         step: counted over all stages.
         numbers: of the windows, below `plan_step(...).windows`.
+
+    Raises:
+        ValueError: when the rooms that the stage wants are not there, or have fewer views than a window.
     """
     plan = plan_step(config, stage, step)
     drawn = []
@@ -76,7 +80,7 @@ def draw_windows(
         varied = stage if room_number not in rooms.of_demo else None
         least = config.overlap if varied else min(config.overlap, DEMO_OVERLAP)
         views = choose_views(room.overlap, plan.views, least, rng)
-        drawn.append(_window(room, views, plan.size, varied, rng))
+        drawn.append(_window(room, views, plan.size, varied, config.known_share, rng))
     return Windows(*(torch.stack(parts) for parts in zip(*drawn, strict=True)))
 
 
@@ -92,10 +96,15 @@ def choose_views(overlap: npt.NDArray[np.float32], count: int, least: float, rng
 
     Args:
         overlap: (N, N) share of view i's pixels that view j sees.
-        count: of views, at most N.
+        count: of views.
         least: overlap, both ways.
         rng: for what is left to chance.
+
+    Raises:
+        ValueError: when there are fewer views than that.
     """
+    if count > len(overlap):
+        raise ValueError(f"a window of {count} views cannot be drawn from a room of {len(overlap)}")
     mutual = np.minimum(overlap, overlap.T)
     chosen = [int(rng.integers(len(mutual)))]
     while len(chosen) < count:
@@ -116,23 +125,33 @@ def normalised(images: Tensor) -> Tensor:
 
 
 def _window(
-    room: ShardRoom, views: Sequence[int], size: tuple[int, int], varied: Stage | None, rng: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    room: ShardRoom,
+    views: Sequence[int],
+    size: tuple[int, int],
+    varied: Stage | None,
+    known_share: float,
+    rng: np.random.Generator,
+) -> tuple[Tensor, ...]:
     """Fields of `Windows` for one window, varied as a stage says, or as it was seen."""
     top, left, height, width = _crop(room.camera.size, size, varied.zoom if varied else 1.0, rng)
     rows, columns = slice(top, top + height), slice(left, left + width)
     images = torch.from_numpy(room.images[views, rows, columns]).permute(0, 3, 1, 2).float() / 255
     images = functional.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)
-    depth = torch.from_numpy(_nearest(room.depth[views, rows, columns], size).astype(np.float32))
+    exact = torch.from_numpy(room.depth[views].astype(np.float32))
+    known = exact
+    if known_share < 1:
+        spoiled = (poor_depth(depth, room.seed, view, known_share) for depth, view in zip(exact, views, strict=True))
+        known = torch.stack(list(spoiled))
+    depths = _nearest(torch.stack((known, exact))[..., rows, columns], size)
     poses = room.world_from_camera[views]
     if varied and rng.uniform() < 0.5:  # a mirrored room is a room
-        images, depth, poses = images.flip(-1), depth.flip(-1), (MIRROR @ poses @ MIRROR).astype(np.float32)
+        images, depths, poses = images.flip(-1), depths.flip(-1), (MIRROR @ poses @ MIRROR).astype(np.float32)
     focal = (room.camera.fx_px * size[1] / width, room.camera.fy_px * size[0] / height)
     K = np.array([[focal[0], 0, size[1] / 2], [0, focal[1], size[0] / 2], [0, 0, 1]], np.float32)
     intrinsics = torch.from_numpy(np.repeat(K[None], len(views), axis=0))
     if varied:
         images = _coloured(images, varied.colour, rng)
-    return normalised(images), depth, torch.from_numpy(poses), intrinsics
+    return normalised(images), *depths, torch.from_numpy(poses), intrinsics
 
 
 def _crop(
@@ -146,13 +165,13 @@ def _crop(
     return (H - height) // 2, (W - width) // 2, height, width
 
 
-def _nearest(depth: npt.NDArray[np.float16], size: tuple[int, int]) -> npt.NDArray[np.float16]:
-    """(V, H, W) depth at the pixels under the centres of a coarser grid: depths of two surfaces have no mean."""
+def _nearest(depth: Tensor, size: tuple[int, int]) -> Tensor:
+    """(..., H, W) depth at the pixels under the centres of another grid: depths of two surfaces have no mean."""
     rows, columns = (
-        ((np.arange(wanted) + 0.5) * side / wanted).astype(np.intp)
-        for side, wanted in zip(depth.shape[1:], size, strict=True)
+        ((torch.arange(wanted) + 0.5) * side / wanted).long()
+        for side, wanted in zip(depth.shape[-2:], size, strict=True)
     )
-    return depth[:, rows[:, None], columns]
+    return depth[..., rows[:, None], columns]
 
 
 def _coloured(images: Tensor, strength: float, rng: np.random.Generator) -> Tensor:

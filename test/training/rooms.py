@@ -11,12 +11,13 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from da3_ros.simulation.demo_views import DEMO_SEEDS
+from da3_ros.simulation.room_views import TRAINING_SEEDS
 from da3_ros.training.shards import DTYPES, ShardPlan
 
 SIZE, VIEWS = (42, 56), 4
 
 
-def write_rooms(folder: Path, seeds: Sequence[int] = range(3), far_overlap: float = 0.8) -> None:
+def write_rooms(folder: Path, seeds: Sequence[int] = TRAINING_SEEDS[:3], far_overlap: float = 0.8) -> None:
     """A shard of rooms under the name and with the metadata that `training.shards` gives.
 
     Views 0 and 1, and 2 and 3, share 0.8; all others `far_overlap`.

@@ -2,25 +2,31 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor
+from torch.multiprocessing import spawn
 
 from da3_ros.model.build import build_network
+from da3_ros.model.camera_token import invert_rigid, normalise_cameras
 from da3_ros.model.checkpoint import load_weights
-from da3_ros.training.config import TrainingConfig, config_from
+from da3_ros.training.config import Stage, TrainingConfig
 from da3_ros.training.export import export_weights
-from da3_ros.training.loop import Share, StepReport, begin, train
-from da3_ros.training.network import TrainedNetwork
+from da3_ros.training.loop import Log, Share, StepReport, agreed, begin, train
+from da3_ros.training.network import TrainedNetwork, given_cameras
 from da3_ros.training.shards import ShardReader
 from da3_ros.training.state import TrainingState
-from da3_ros.training.windows import draw_windows
-from test.model.tiny import TINY_NESTED
+from da3_ros.training.windows import draw_windows, plan_step
+from test.closeness import assert_close
+from test.training.rooms import SIZE, write_rooms
 
 CPU = torch.device("cpu")
 
@@ -32,6 +38,14 @@ def one_thread() -> None:
 
 def steps(state: TrainingState, config: TrainingConfig, rooms: ShardReader, until: int) -> list[StepReport]:
     return list(train(state, config, rooms, CPU, until=until))
+
+
+def told_now_and_then(config: TrainingConfig, steps: int) -> TrainingConfig:
+    """A config of which a step in each half, but not every one, has known cameras."""
+    config = replace(config, stages=(replace(config.stages[0], known_cameras=0.4),))
+    told = [plan_step(config, config.stages[0], step).knows_cameras for step in range(steps)]
+    assert {True, False} == set(told[: steps // 2]) == set(told[steps // 2 :])
+    return config
 
 
 def all_tensors(state: TrainingState) -> dict[str, Tensor]:
@@ -60,15 +74,16 @@ def test_loss_falls(tiny_config: TrainingConfig, rooms: ShardReader) -> None:
 def test_training_that_was_stopped_and_resumed_is_the_same_to_the_bit(
     tiny_config: TrainingConfig, rooms: ShardReader, tmp_path: Path
 ) -> None:
-    through = begin(tiny_config, CPU)
-    steps(through, tiny_config, rooms, 8)
-    stopped = begin(tiny_config, CPU)
-    steps(stopped, tiny_config, rooms, 3)
+    config = told_now_and_then(tiny_config, steps=8)
+    through = begin(config, CPU)
+    steps(through, config, rooms, 8)
+    stopped = begin(config, CPU)
+    steps(stopped, config, rooms, 4)
     stopped.save(tmp_path / "state.safetensors")
 
-    resumed = begin(replace(tiny_config, seed=tiny_config.seed), CPU)
+    resumed = begin(config, CPU)
     resumed.load(tmp_path / "state.safetensors")
-    steps(resumed, tiny_config, rooms, 8)
+    steps(resumed, config, rooms, 8)
 
     assert resumed.step == through.step == 8
     assert_equal(all_tensors(resumed), all_tensors(through))
@@ -91,8 +106,13 @@ def test_state_of_another_network_is_refused(tiny_config: TrainingConfig, tmp_pa
     begin(tiny_config, CPU).save(tmp_path / "state.safetensors")
     wider = replace(tiny_config, overrides={**tiny_config.overrides, "head_features": 16})
 
-    with pytest.raises(ValueError, match=r"is of another network: network\.head"):
-        begin(wider, CPU).load(tmp_path / "state.safetensors")
+    for other, said in (
+        (wider, "whose overrides is"),
+        (replace(tiny_config, variant="all_global"), "whose variant is '', not 'all_global'"),
+        (replace(tiny_config, seed=7), "whose seed is 0, not 7"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            begin(other, CPU).load(tmp_path / "state.safetensors")
 
 
 def test_file_that_is_no_state_is_refused(tiny_config: TrainingConfig, tmp_path: Path) -> None:
@@ -116,56 +136,30 @@ def test_exported_weights_load_strictly_and_hold_no_probe(
         assert torch.equal(value, state.average[f"network.{name}"].half().float()), name
 
 
-def test_nested_model_is_refused(tiny_config: TrainingConfig) -> None:
-    with pytest.raises(ValueError, match="two networks in one"):
-        begin(replace(tiny_config, model="da3nested-giant-large", overrides=TINY_NESTED), CPU)
+def test_cameras_are_given_as_at_inference_in_a_unit_that_is_not_of_depth(rooms: ShardReader) -> None:
+    stage = Stage(steps=1, sizes=(SIZE,), views=(3,), views_per_step=6)
+    windows = draw_windows(rooms, TrainingConfig("da3-nano", (stage,)), stage, 0, [0, 1])
+
+    poses, intrinsics = given_cameras(windows)
+    further, _ = given_cameras(replace(windows, depth=3 * windows.depth, exact_depth=3 * windows.exact_depth))
+
+    assert torch.equal(poses, further)
+    assert_close(poses, normalise_cameras(invert_rigid(windows.world_from_camera)), 1e-5)
+    assert torch.equal(intrinsics, windows.intrinsics)
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        ({"model": "da3-nano"}, "stages: a list is needed"),
-        ({"model": "da3-nano", "stages": []}, "at least one stage"),
-        ({"model": "da3-nano", "stages": [{"step": 3}]}, r"stages\[0\]: step is unknown; there are steps"),
-        ({"model": "da3-nano", "stages": [{"steps": 3, "sizes": [[13, 28]]}]}, r"stages\[0\]: sizes must be multiples"),
-        (
-            {"model": "da3-nano", "stages": [{"steps": 3, "sizes": [[28, 28]], "weights": {"dept": 1}}]},
-            "dept is unknown",
-        ),
-    ],
-)
-def test_config_says_where_it_is_wrong(content: dict[str, object], sentence: str) -> None:
-    with pytest.raises(ValueError, match=sentence):
-        config_from(content)
-
-
-@pytest.mark.parametrize("variant", ["all_global", "separate_heads"])
-def test_variants_are_trained_like_the_network_itself(
-    variant: str, tiny_config: TrainingConfig, rooms: ShardReader
-) -> None:
-    config = replace(tiny_config, variant=variant)
-    state = begin(config, CPU)
-    before = {name: value.clone() for name, value in state.average.items()}
-
-    steps(state, config, rooms, 2)
-
-    plain = dict(begin(tiny_config, CPU).module.named_parameters())
-    assert (set(before) - set(plain) != set()) == (variant == "separate_heads")
-    idle = [n for n, value in state.average.items() if torch.equal(value, before[n]) and "camera_encoder" not in n]
-    assert not idle, "every part of a variant learns"
-
-
-def test_variants_are_looked_up_by_name(tiny_config: TrainingConfig) -> None:
-    with pytest.raises(ValueError, match="unknown variant 'none': choose one of all_global, separate_heads"):
-        begin(replace(tiny_config, variant="none"), CPU)
-
-
-def test_all_blocks_of_the_global_variant_look_across_views(tiny_config: TrainingConfig) -> None:
-    module = begin(replace(tiny_config, variant="all_global"), CPU).module
-
+def test_given_cameras_reach_the_encoder_in_full_precision(tiny_config: TrainingConfig, rooms: ShardReader) -> None:
+    module = begin(tiny_config, CPU).module
     assert isinstance(module, TrainedNetwork)
-    config = module.network.backbone.config
-    assert [config.is_global(block) for block in range(config.depth)] == [False, False, *[True] * 6]
+    windows = draw_windows(rooms, tiny_config, tiny_config.stages[0], 0, [0])
+    seen: list[tuple[Any, ...]] = []
+    module.network.camera_encoder.register_forward_hook(lambda _, inputs, output: seen.append((*inputs, output)))
+
+    module.terms(windows, True, False, tiny_config.stages[0].weights)
+
+    ((poses, _, _, tokens),) = seen
+    assert torch.equal(poses, given_cameras(windows)[0])
+    assert tokens.dtype == torch.float32
 
 
 def test_mean_over_processes_is_the_mean_over_windows(tiny_config: TrainingConfig, rooms: ShardReader) -> None:
@@ -183,6 +177,60 @@ def test_mean_over_processes_is_the_mean_over_windows(tiny_config: TrainingConfi
 
     whole = gradient(range(3))
     assert (together - whole).norm() < 0.05 * whole.norm()  # windows do not see equally many matches
+
+
+def _train_together(rank: int, folder: Path, config: TrainingConfig) -> None:
+    torch.set_num_threads(1)
+    meeting = f"file://{folder}/meeting"
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
+    state = begin(config, CPU)
+    steps(state, config, ShardReader(folder), 8)
+    assert agreed(rank == 1, CPU)
+    assert not agreed(False, CPU)
+    if rank == 0:
+        state.save(folder / "state")
+    dist.destroy_process_group()
+
+
+def test_two_processes_learn_what_one_does(tiny_config: TrainingConfig, tmp_path: Path) -> None:
+    write_rooms(tmp_path)
+    config = told_now_and_then(tiny_config, steps=8)
+
+    spawn(_train_together, (tmp_path, config), nprocs=2)
+    together, alone = begin(config, CPU), begin(config, CPU)
+    together.load(tmp_path / "state")
+    steps(alone, config, ShardReader(tmp_path), 8)
+
+    ours, theirs = all_tensors(together), all_tensors(alone)
+    made = {name: float(value) for name, value in theirs.items() if name.endswith(".step")}
+    assert len(set(made.values())) > 1, "some have no part in some steps"
+    assert {name: float(ours[name]) for name in made} == made
+    first = begin(config, CPU).average
+    moved, apart = (
+        torch.cat([(ours[name] - theirs[name]).flatten() for name in first]).norm()
+        for ours, theirs in ((alone.average, first), (together.average, alone.average))
+    )
+    assert apart < 0.4 * moved  # a mean over what is known is taken in each process, and AdamW's steps are of one size
+
+
+def test_log_forgets_steps_that_are_made_again_and_loses_none(tmp_path: Path) -> None:
+    def report(step: int) -> StepReport:
+        return StepReport(step, 1e-3, 6, 0.1, 1.0, {"total": float(step)})
+
+    path = tmp_path / "log.jsonl"
+    log = Log(path, 0, every=2)
+    for step in range(1, 6):
+        log.add(report(step))
+    log.flush()
+    with path.open("a") as file:
+        file.write('{"step": 6, "ra')  # killed while it wrote
+
+    log = Log(path, 4, every=2)
+    log.add(report(5))
+    log.flush()
+    log.flush()
+
+    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [2, 4, 5]
 
 
 def test_more_processes_than_windows_are_refused() -> None:

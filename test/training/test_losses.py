@@ -196,8 +196,10 @@ def test_match_error_is_cross_entropy_of_known_matches() -> None:
 
 
 def test_nothing_known_is_no_loss(windows: Windows) -> None:
-    blank = replace(windows, depth=torch.full_like(windows.depth, torch.nan))
+    blank = torch.full_like(windows.depth, torch.nan)
+    wrong = replace(perfect(windows), depth=windows.depth + 1)
 
-    terms = losses(perfect(windows), blank, ALL)
+    terms = losses(wrong, replace(windows, depth=blank, exact_depth=blank), ALL)
 
+    assert all(float(terms[name]) == 0 for name in ("depth", "relative", "gradient", "point", "match", "flow")), terms
     assert all(term.isfinite() for term in terms.values())

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +98,24 @@ def test_a_reader_ignores_unfinished_shards(rendered: Path, tmp_path: Path) -> N
     (tmp_path / f".half{first.suffix}").write_bytes(b"half")
 
     assert len(ShardReader(tmp_path)) == 2
+
+
+def test_a_reader_reads_the_rooms_it_is_told_and_each_once(rendered: Path, tmp_path: Path) -> None:
+    shutil.copytree(rendered, tmp_path, dirs_exist_ok=True)
+    render_shards(tmp_path, SEEDS[1:], 1, 1, SIZE, VIEWS)  # what another plan left, of the same rooms
+
+    assert ShardReader(tmp_path, SEEDS[:2]).seeds == tuple(SEEDS[:2])
+    assert ShardReader(tmp_path).seeds == tuple(SEEDS)
+    with pytest.raises(ValueError, match=f"lacks 1 of 2 rooms, the first of seed {SEEDS[-1] + 1}: render them"):
+        ShardReader(tmp_path, (SEEDS[0], SEEDS[-1] + 1))
+
+
+def test_a_reader_refuses_rooms_of_another_generator(spoiled: Spoil) -> None:
+    about = json.loads(spoiled.metadata["rooms"])
+    spoiled.metadata = {"rooms": json.dumps({**about, "generator": 1})}
+
+    with pytest.raises(ValueError, match="was rendered by generator 1"):
+        ShardReader(spoiled.written())
 
 
 def test_a_reader_refuses_an_empty_folder(tmp_path: Path) -> None:

@@ -45,7 +45,8 @@ def test_gauge_does_not_depend_on_the_world_and_unit_that_truth_came_in(rooms: S
     other = torch.eye(4, dtype=torch.float64).repeat(1, 3, 1, 1)
     other[..., :3, :3], other[..., :3, 3] = turned, centres[..., 0] + torch.from_numpy(moved.translation)  # type: ignore[attr-defined]
     scale = moved.scale  # type: ignore[attr-defined]
-    wide = Windows(windows.images, scale * windows.depth.double(), other, windows.intrinsics.double())
+    depth = scale * windows.depth.double()
+    wide = Windows(windows.images, depth, depth, other, windows.intrinsics.double())
 
     first, second = in_gauge(windows), in_gauge(wide)
 
@@ -108,7 +109,16 @@ def test_hidden_points_have_no_match(windows: Windows) -> None:
     nearer = windows.depth.clone()
     nearer[:, 0] *= 0.5
 
-    assert (matches(in_gauge(replace(windows, depth=nearer))).patch[:, 1, 0] == -1).all()
+    assert (matches(in_gauge(replace(windows, exact_depth=nearer))).patch[:, 1, 0] == -1).all()
+
+
+def test_matches_are_exact_where_depth_is_poor(windows: Windows) -> None:
+    blank = replace(windows, depth=torch.full_like(windows.depth, torch.nan))
+
+    ours, true = matches(blank), matches(windows)
+
+    assert torch.equal(ours.patch, true.patch)
+    assert (true.patch >= 0).any()
 
 
 @given(seed=seeds, rows=st.integers(1, 9), columns=st.integers(1, 9))

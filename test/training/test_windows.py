@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from da3_ros.inference import estimator
 from da3_ros.simulation.demo_views import DEMO_SEEDS
+from da3_ros.simulation.room_views import TRAINING_SEEDS
 from da3_ros.training.config import Stage, TrainingConfig
 from da3_ros.training.shards import ShardReader
 from da3_ros.training.windows import choose_views, draw_windows, normalised, plan_step
@@ -43,7 +44,7 @@ def test_another_seed_draws_other_windows(rooms: ShardReader) -> None:
 
 
 def test_share_of_windows_shows_the_demos_room(tmp_path: Path) -> None:
-    write_rooms(tmp_path, seeds=range(3))
+    write_rooms(tmp_path)
     write_rooms(tmp_path, seeds=DEMO_SEEDS[:2])
     reader = ShardReader(tmp_path)
     stage = replace(STAGE, sizes=(SIZE,), views=(1,), views_per_step=400, demo_share=0.25)
@@ -71,7 +72,7 @@ def test_the_demos_room_is_shown_as_it_is(tmp_path: Path) -> None:
 
 
 def test_cameras_side_by_side_see_each_other_in_the_demos_room_alone(tmp_path: Path) -> None:
-    write_rooms(tmp_path, seeds=range(1), far_overlap=0.3)
+    write_rooms(tmp_path, seeds=TRAINING_SEEDS[:1], far_overlap=0.3)
     write_rooms(tmp_path, seeds=DEMO_SEEDS[:1], far_overlap=0.3)
     reader = ShardReader(tmp_path)
     stage = replace(STAGE, sizes=(SIZE,), views=(2,), views_per_step=80)
@@ -87,6 +88,37 @@ def test_cameras_side_by_side_see_each_other_in_the_demos_room_alone(tmp_path: P
 def test_rooms_that_a_stage_wants_must_be_there(rooms: ShardReader) -> None:
     with pytest.raises(ValueError, match="the demo's for demo_share"):
         draw_windows(rooms, CONFIG, replace(STAGE, demo_share=1.0), 0, [0])
+
+
+def test_windows_of_every_number_show_the_demos_room_whatever_their_number_of_views(tmp_path: Path) -> None:
+    write_rooms(tmp_path)
+    write_rooms(tmp_path, seeds=DEMO_SEEDS[:2])
+    reader = ShardReader(tmp_path)
+    stage = replace(STAGE, sizes=(SIZE,), views=(1, 2), views_per_step=4, demo_share=0.5, zoom=1.0)
+    shares: dict[int, list[bool]] = {1: [], 2: []}
+
+    for step in range(200):
+        first = draw_windows(reader, CONFIG, stage, step, [0])
+        shares[first.images.shape[1]].append(float(first.intrinsics[0, 0, 0, 0]) < 0.6 * SIZE[1])
+
+    assert all(0.3 < np.mean(share) < 0.7 for share in shares.values()), shares
+
+
+def test_poor_depth_of_a_view_is_the_same_whenever_it_is_drawn(rooms: ShardReader) -> None:
+    config = replace(CONFIG, known_share=0.2)
+    stage = replace(STAGE, sizes=(SIZE,), views=(4,), views_per_step=80, zoom=1.0)
+    windows = draw_windows(rooms, config, stage, 0, range(20))
+
+    known = {tuple(depth[~depth.isnan()].sort().values.tolist()) for depth in windows.depth.flatten(0, 1)}
+
+    assert len(known) == 12  # three rooms of four views
+    assert 0.15 < float((~windows.depth.isnan()).float().mean()) < 0.25
+    assert not windows.exact_depth.isnan().any()
+
+
+def test_window_of_more_views_than_a_room_has_is_refused(rooms: ShardReader) -> None:
+    with pytest.raises(ValueError, match="window of 6 views cannot be drawn from a room of 4"):
+        draw_windows(rooms, CONFIG, replace(STAGE, views=(6,)), 0, [0])
 
 
 @given(step=st.integers(0, 300))
