@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,19 @@ from da3_ros.geometry.errors import DegenerateGeometryError
 from da3_ros.geometry.prediction import ViewKey, ViewTruth
 from da3_ros.geometry.rotation import FloatArray
 from da3_ros.geometry.sim3 import Sim3
+from da3_ros.ros.status_messages import ScaleSource
 
 Truth = Callable[[ViewKey, PinholeCamera | None], ViewTruth]
+FloatPixels = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ViewDepth:
+    """(H, W) depth of one view: in published units, and true in metres; NaN where unknown."""
+
+    stamp_ns: int
+    predicted: FloatPixels
+    true: FloatPixels
 
 
 class Report:
@@ -92,44 +105,60 @@ class Report:
         console.print(f"Pictures and summary.json are in {self._folder}/")
 
     def _score(self, truth: Truth) -> None:
-        """Errors against truth, after one Sim(3) for the whole run."""
+        """Errors against truth, after one Sim(3) for the whole run; nothing when the poses do not determine one."""
+        records = self._recorder.cameras
         views = [
-            (ViewKey(camera, stamp_ns), record.poses[stamp_ns])
-            for camera, record in self._recorder.cameras.items()
+            ViewKey(camera, stamp_ns)
+            for camera, record in records.items()
             for stamp_ns in sorted(set(record.poses) & set(record.depths) & set(record.cameras))
         ]
         if not views:
             return
-        for key, _ in views:
-            camera = self._recorder.cameras[key.camera].cameras[key.stamp_ns]
-            self._true_poses[key] = truth(key, _of_kept_pixels(camera))
-        true_poses = np.stack([self._true_poses[key].world_from_camera for key, _ in views])
+        true = {view: truth(view, _of_kept_pixels(records[view.camera].cameras[view.stamp_ns])) for view in views}
+        true_poses = np.stack([true[view].world_from_camera for view in views])
         try:
-            errors = trajectory_errors(np.stack([pose for _, pose in views]), true_poses)
+            errors = trajectory_errors(
+                np.stack([records[view.camera].poses[view.stamp_ns] for view in views]), true_poses
+            )
         except DegenerateGeometryError:
             return
-        self._true_from_odom = errors.true_from_estimated
-        depths = [self._recorder.cameras[key.camera].depths[key.stamp_ns] for key, _ in views]
-        true_depths = [self._true_poses[key].depth for key, _ in views]
-        predicted, true = np.concatenate([d.ravel() for d in depths]), np.concatenate([d.ravel() for d in true_depths])
-        self._depth_scale = median_scale(predicted, true)
-        scaled = depth_errors(predicted * self._depth_scale, true)
-        of_reference = [key.camera == views[0][0].camera for key, _ in views]
+        self._true_from_odom, self._true_poses = errors.true_from_estimated, true
+        of_reference = [view.camera == views[0].camera for view in views]
         steps = np.diff(true_poses[of_reference][:, :3, 3], axis=0)
+        depths = [
+            _ViewDepth(view.stamp_ns, records[view.camera].depths[view.stamp_ns], true[view].depth) for view in views
+        ]
         self.summary |= {
+            **self._depth_figures(depths),
+            "trajectory_ate_m": errors.ate_rmse,
+            "trajectory_rotation_deg": math.degrees(errors.rotation_median_rad),
+            "trajectory_length_m": float(np.linalg.norm(steps, axis=1).sum()),
+        }
+        with suppress(DegenerateGeometryError):  # a quarter without depth
+            self.summary["scale_drift"] = _scale_drift(depths)
+
+    def _depth_figures(self, depths: Sequence[_ViewDepth]) -> dict[str, float]:
+        """Errors of depth, after one scale for the whole run; none when there is no depth."""
+        predicted, true = _pixels(depths)
+        try:
+            self._depth_scale = median_scale(predicted, true)
+        except DegenerateGeometryError:
+            return {}
+        scaled = depth_errors(predicted * self._depth_scale, true)
+        return {
             "depth_abs_rel": scaled.abs_rel,
             "depth_rmse_m": scaled.rmse,
             "depth_coverage": scaled.coverage,
             "depth_scale": self._depth_scale,
-            "trajectory_ate_m": errors.ate_rmse,
-            "trajectory_rotation_deg": math.degrees(errors.rotation_median_rad),
-            "trajectory_length_m": float(np.linalg.norm(steps, axis=1).sum()),
-            "scale_drift": _scale_drift(predicted, true, len(views)),
         }
 
     @property
     def _unit(self) -> str:
-        return "m, scaled to truth" if self._true_poses else "units of the first window"
+        if self._true_poses:
+            return "m, scaled to truth"
+        windows = self._recorder.windows
+        is_metric = bool(windows) and windows[-1].scale_source != ScaleSource.RELATIVE
+        return "m" if is_metric else "units of the first window"
 
     def _panels(self) -> list[Panel]:
         scale = np.float32(self._depth_scale)
@@ -228,10 +257,25 @@ def _latencies(recorder: Recorder, since_stamp: bool) -> dict[str, float]:
     return {"latency_p50_ms": float(p50), "latency_p95_ms": float(p95), **medians}
 
 
-def _scale_drift(predicted: npt.NDArray[Any], true: npt.NDArray[Any], views: int) -> float:
-    """Scale of the last quarter of the run over that of the first: 1 when it is constant."""
-    quarter = len(predicted) // 4
-    return median_scale(predicted[-quarter:], true[-quarter:]) / median_scale(predicted[:quarter], true[:quarter])
+def _scale_drift(depths: Sequence[_ViewDepth]) -> float:
+    """Scale of the last quarter of the run over that of the first, of all cameras together: 1 when it is constant.
+
+    Raises:
+        DegenerateGeometryError: when one of the two has no depth.
+    """
+    stamps_ns = sorted({depth.stamp_ns for depth in depths})
+    quarter = max(len(stamps_ns) // 4, 1)
+    first = [depth for depth in depths if depth.stamp_ns <= stamps_ns[quarter - 1]]
+    last = [depth for depth in depths if depth.stamp_ns >= stamps_ns[-quarter]]
+    return median_scale(*_pixels(last)) / median_scale(*_pixels(first))
+
+
+def _pixels(depths: Sequence[_ViewDepth]) -> tuple[FloatPixels, FloatPixels]:
+    """All predicted and all true depths, (N,) each."""
+    return (
+        np.concatenate([depth.predicted.ravel() for depth in depths]),
+        np.concatenate([depth.true.ravel() for depth in depths]),
+    )
 
 
 def _text(value: Any) -> str:

@@ -50,10 +50,17 @@ def blind_predict(resolution: int) -> Predict:
 
 
 def one_by_one(predict: Predict, images: Sequence[Image], cameras: Sequence[PinholeCamera]) -> FloatMaps:
-    """(V, H, W) depth when every view is answered alone. Views of one camera, which have one size."""
-    return np.concatenate(
-        [predict([image], [camera]).depth for image, camera in zip(images, cameras, strict=True)]
-    )  # fmt: skip
+    """(V, H, W) depth when every view is answered alone, on the pixels of the window of all.
+
+    Answers of unlike sizes are cropped about their middles to the smallest height and width, as `Preprocessor.process`
+    does with the images of a window.
+    """
+    alone = [predict([image], [camera]).depth[0] for image, camera in zip(images, cameras, strict=True)]
+    height, width = (min(depth.shape[axis] for depth in alone) for axis in (0, 1))
+    corners = [((depth.shape[0] - height) // 2, (depth.shape[1] - width) // 2) for depth in alone]
+    return np.stack(
+        [depth[top : top + height, left : left + width] for depth, (top, left) in zip(alone, corners, strict=True)]
+    )
 
 
 class MeanDepthMaps:

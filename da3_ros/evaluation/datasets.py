@@ -4,13 +4,14 @@
 
 A folder holds `meta.json` and what it names: `cameras` (name -> K in pixels with centres at integers, width, height,
 distortion or null), `frames` (image, camera, pose_c2w = world-from-camera 4x4 in OpenCV axes, metres; optionally depth)
-and `depth` (for 16-bit PNG depth: scale in metres per unit, and the invalid value).
+and, if a frame names depth, `depth` (for 16-bit PNG: scale in metres per unit, and the invalid value).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class DepthFile:
 
     Attributes:
         path: the PNG.
-        metres_per_unit: metres of one unit.
+        metres_per_unit: metres of one unit, finite and above zero.
         invalid: the value that means unknown; 0 always does.
     """
 
@@ -62,7 +63,9 @@ class DepthFile:
     invalid: int
 
     def read(self) -> npt.NDArray[np.float32]:
-        """(H, W) float32 z along the optical axis, metres; NaN where unknown."""
+        """See `DepthSource.read`."""
+        if not self.path.is_file():
+            raise DatasetError(f"the depth image {self.path} is missing: put it there, or do not name it")
         raw = cv2.imread(str(self.path), cv2.IMREAD_UNCHANGED)
         if raw is None or raw.dtype != np.uint16 or raw.ndim != 2:
             raise DatasetError(f"{self.path} is not a 16-bit depth image: it must be a PNG of one channel")
@@ -148,13 +151,13 @@ def load_dataset(folder: Path) -> tuple[DatasetFrame, ...]:
         counts: Counter[str] = Counter()
         frames = []
         for entry in meta["frames"]:
-            frames.append(_frame(folder, entry, meta["depth"], calibrations, counts[entry["camera"]]))
+            frames.append(_frame(folder, entry, meta.get("depth"), calibrations, counts[entry["camera"]]))
             counts[entry["camera"]] += 1
     except OSError as error:
         raise DatasetError(f"{folder} is not a data set: {path} cannot be read") from error
     except DatasetError as error:
         raise DatasetError(f"{path} is malformed: {error}") from error
-    except (LookupError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise DatasetError(f"{path} is malformed: {error!r}") from error
     return tuple(frames)
 
@@ -202,13 +205,11 @@ def _calibration(camera: Mapping[str, Any]) -> PinholeCamera:
 def _frame(
     folder: Path,
     entry: Mapping[str, Any],
-    depth: Mapping[str, Any],
+    depth: Mapping[str, Any] | None,
     calibrations: Mapping[str, PinholeCamera],
     count: int,
 ) -> DatasetFrame:
-    depth_file = None
-    if "depth" in entry:
-        depth_file = DepthFile(folder / entry["depth"], float(depth["scale"]), int(depth["invalid"]))
+    depth_file = _depth_file(folder / entry["depth"], depth) if "depth" in entry else None
     return DatasetFrame(
         image_path=folder / entry["image"],
         camera=entry["camera"],
@@ -217,3 +218,12 @@ def _frame(
         world_from_camera=checked_pose(entry["pose_c2w"], f"pose_c2w of {entry['image']}"),
         depth_file=depth_file,
     )
+
+
+def _depth_file(path: Path, depth: Mapping[str, Any] | None) -> DepthFile:
+    if depth is None:
+        raise DatasetError(f"a frame names {path.name}, and no `depth` says its scale and invalid value: add it")
+    scale = float(depth["scale"])
+    if not (math.isfinite(scale) and scale > 0):
+        raise DatasetError(f"the scale of depth is {scale}: it must be metres per unit, above zero")
+    return DepthFile(path, scale, int(depth["invalid"]))

@@ -6,12 +6,15 @@ A folder holds `dslr_calibration_undistorted/{cameras,images}.txt` (COLMAP's tex
 poses), `images/` and perhaps `ground_truth_depth/`: for each image a raw file of float32 rows in metres, infinity or 0
 where unknown. The official depth lies on the pixels of the *distorted* images; where its size says so, it is read
 through the THIN_PRISM_FISHEYE camera of `dslr_calibration_jpg`, which shares centre and axes with the undistorted one.
+Images have 24 million pixels, so this gives depth for a smaller image of the same view.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,8 @@ from da3_ros.geometry.sim3 import rigid, rigid_inverse
 CALIBRATION = "dslr_calibration_undistorted"
 _DISTORTED = "dslr_calibration_jpg"
 _FISHEYE = "THIN_PRISM_FISHEYE"
+_LONGEST_PX = 1600  # three times the usual process resolution
+_RAW, _BYTES = "<f4", 4
 _HALF_PX = 0.5  # COLMAP's origin is the outer corner of the first pixel
 
 
@@ -68,29 +73,52 @@ class RawDepthFile:
     lens: FisheyeLens | None
 
     def read(self) -> npt.NDArray[np.float32]:
-        """(H, W) float32 metres on the pixels of `camera`; NaN where unknown.
+        """See `DepthSource.read`: on the pixels of `camera`; through a lens, of at most 1600 along the longer side.
 
         Raises:
             DatasetError: when the file has the size of neither image.
         """
+        lens = self.lens
         try:
-            values = np.fromfile(self.path, dtype="<f4")
+            count, rest = divmod(self.path.stat().st_size, _BYTES)
+            if rest == 0 and count == math.prod(self.camera.size):
+                return _metres(np.fromfile(self.path, dtype=_RAW)).reshape(self.camera.size)
+            if rest == 0 and lens is not None and count == math.prod(lens.size):
+                return _through_lens(np.memmap(self.path, dtype=_RAW, mode="r"), _bounded(self.camera), lens)
         except OSError as error:
             raise DatasetError(f"{self.path} cannot be read: {error}") from error
-        values[~(np.isfinite(values) & (values > 0))] = np.nan
-        if values.size == self.camera.size[0] * self.camera.size[1]:
-            return values.reshape(self.camera.size)
-        if self.lens is None or values.size != self.lens.size[0] * self.lens.size[1]:
-            raise DatasetError(
-                f"{self.path} holds {values.size} values, its image has {self.camera.size} pixels: depth of the "
-                f"distorted images needs {_DISTORTED}/cameras.txt beside {CALIBRATION}"
-            )
-        pixels = np.rint(self.lens.project(self.camera.rays()[..., :2])).astype(np.intp)
-        height, width = self.lens.size
-        inside = ((pixels >= 0) & (pixels < (width, height))).all(axis=-1)
-        depth = np.full(self.camera.size, np.nan, dtype=np.float32)
-        depth[inside] = values.reshape(self.lens.size)[pixels[inside, 1], pixels[inside, 0]]
-        return depth
+        raise DatasetError(
+            f"{self.path} holds {count} values, its image has {self.camera.size} pixels: depth of the "
+            f"distorted images needs {_DISTORTED}/cameras.txt beside {CALIBRATION}"
+        )
+
+
+def _metres(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return np.where(np.isfinite(values) & (values > 0), values, np.float32(np.nan))
+
+
+def _bounded(camera: PinholeCamera) -> PinholeCamera:
+    """The camera of an image that is no larger than any network sees: 24 million rays take a lens many seconds."""
+    scale = min(_LONGEST_PX / max(camera.size), 1.0)
+    return camera.resized((max(round(camera.size[0] * scale), 1), max(round(camera.size[1] * scale), 1)))
+
+
+def _through_lens(values: npt.NDArray[np.float32], camera: PinholeCamera, lens: FisheyeLens) -> npt.NDArray[np.float32]:
+    """(H, W) metres on the pixels of `camera`, each the nearest of the raw values of the distorted image."""
+    places = _places(camera, lens)
+    return np.where(places >= 0, _metres(values[places]), np.float32(np.nan))
+
+
+@lru_cache(maxsize=4)
+def _places(camera: PinholeCamera, lens: FisheyeLens) -> npt.NDArray[np.intp]:
+    """(H, W) which value of the distorted image each pixel sees, row by row; -1 where it is outside. Not to be changed.
+
+    All images of a camera share it.
+    """
+    pixels = np.rint(lens.project(camera.rays()[..., :2])).astype(np.intp)
+    height, width = lens.size
+    inside = ((pixels >= 0) & (pixels < (width, height))).all(axis=-1)
+    return np.where(inside, pixels[..., 1] * width + pixels[..., 0], -1)
 
 
 def load_eth3d(folder: Path) -> tuple[DatasetFrame, ...]:

@@ -173,7 +173,8 @@ def _robust_umeyama(target: FloatArray, source: FloatArray) -> Sim3:
         if median < least:
             best, least = fit, median
     distances = np.linalg.norm(best.apply(source) - target, axis=1)
-    agree = distances <= max(_INLIER_SIGMAS * _SIGMA_FROM_MEDIAN * least, _INLIER_SHARE * float(np.ptp(target)))
+    extent = float(np.ptp(target, axis=0).max())
+    agree = distances <= max(_INLIER_SIGMAS * _SIGMA_FROM_MEDIAN * least, _INLIER_SHARE * extent)
     return umeyama(target[agree], source[agree]) if _has_spread(source[agree]) else umeyama(target, source)
 
 

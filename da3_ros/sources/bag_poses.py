@@ -61,14 +61,24 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BagPoses:
-    """The tree of frames; each child has one parent."""
+    """The tree of frames; each child has one parent.
+
+    Attributes:
+        edges: of children whose transforms can be used, by child.
+        faults: why those of a child cannot, by child.
+    """
 
     edges: Mapping[str, Edge]
+    faults: Mapping[str, str]
 
     def world_from(self, frame: str, stamp_ns: int) -> FloatArray | None:
-        """(4, 4) from a frame to the root of its tree; None when not known, or when no transform of it ever changes."""
+        """(4, 4) from a frame to the root of its tree; None when not known, or when no transform of it ever changes.
+
+        Raises:
+            DatasetError: when a transform on the way to the root is not finite or has no rotation.
+        """
         pose, moves, seen = np.eye(4), False, {frame}
-        while (edge := self.edges.get(frame)) is not None:
+        while (edge := self._edge(frame)) is not None:
             step = edge.at(stamp_ns)
             if step is None or edge.parent in seen:
                 return None
@@ -77,14 +87,16 @@ class BagPoses:
             seen.add(frame)
         return pose if moves else None
 
+    def _edge(self, child: str) -> Edge | None:
+        if child in self.faults:
+            raise DatasetError(self.faults[child])
+        return self.edges.get(child)
+
 
 def read_poses(reader: AnyReader) -> BagPoses:
-    """All transforms of an open bag.
-
-    Raises:
-        DatasetError: when one of them is not finite or has no rotation.
-    """
+    """All transforms of an open bag; those that are not rigid are kept as faults of their child."""
     found: dict[str, list[tuple[int, str, FloatArray]]] = {}
+    faults: dict[str, str] = {}
     fixed: set[str] = set()
     connections = [c for c in reader.connections if c.msgtype == _TRANSFORMS]
     for connection, _, raw in reader.messages(connections) if connections else ():
@@ -92,10 +104,14 @@ def read_poses(reader: AnyReader) -> BagPoses:
         for edge in message.transforms:
             child = edge.child_frame_id.lstrip("/")
             stamp_ns = int(edge.header.stamp.sec) * 1_000_000_000 + int(edge.header.stamp.nanosec)
-            found.setdefault(child, []).append((stamp_ns, edge.header.frame_id.lstrip("/"), _matrix(edge)))
+            try:
+                found.setdefault(child, []).append((stamp_ns, edge.header.frame_id.lstrip("/"), _matrix(edge)))
+            except DatasetError as error:
+                faults[child] = str(error)
             if connection.topic.endswith("tf_static"):
                 fixed.add(child)
-    return BagPoses({child: _edge(rows, child in fixed) for child, rows in found.items()})
+    edges = {child: _edge(rows, child in fixed) for child, rows in found.items() if child not in faults}
+    return BagPoses(edges, faults)
 
 
 def _edge(rows: list[tuple[int, str, FloatArray]], is_fixed: bool) -> Edge:

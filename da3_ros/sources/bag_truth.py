@@ -25,7 +25,7 @@ from da3_ros.evaluation.known_frames import Image, KnownSequence
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.errors import FrameError
 from da3_ros.geometry.rotation import FloatArray
-from da3_ros.sources.bag import bag_cameras, decode_image, first_calibration
+from da3_ros.sources.bag import BagCamera, bag_cameras, decode_image, first_calibration
 from da3_ros.sources.bag_poses import BagPoses, read_poses
 
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
@@ -105,31 +105,38 @@ class BagFrame:
 def load_bag_sequences(path: Path) -> tuple[KnownSequence, ...]:
     """The colour cameras of a bag, each as a sequence of the images whose pose is known.
 
+    Cameras without a calibration or without poses are left out with a warning: a bag holds images of many origins.
+
     Raises:
-        DatasetError: when the bag cannot be read, has no colour images, no calibration, or no poses.
+        DatasetError: when the bag cannot be read, has no colour images, or none of its cameras can be used.
     """
     folder = path if path.is_dir() else path.parent
+    known: dict[str, tuple[BagFrame, ...]] = {}
+    refusals: dict[str, str] = {}
     try:
         with AnyReader([folder]) as reader:
-            cameras, poses = bag_cameras(reader), read_poses(reader)
-            depths = list(_depth_messages(reader, folder))
-            sequences = [
-                KnownSequence(
-                    folder.name if len(cameras) == 1 else f"{folder.name}/{camera.name}",
-                    "bag",
-                    tuple(_frames(reader, folder, camera, poses, depths)),
-                )
-                for camera in cameras
-            ]
+            poses, depths = read_poses(reader), list(_depth_messages(reader, folder))
+            for camera in bag_cameras(reader):
+                try:
+                    known[camera.name] = tuple(_frames(reader, folder, camera, poses, depths))
+                except DatasetError as error:
+                    refusals[camera.name] = str(error)
     except (AnyReaderError, OSError) as error:
         raise DatasetError(f"cannot read the bag {path}: {error}") from error
-    if not sequences:
-        raise DatasetError(f"the bag {path} has no colour images (sensor_msgs Image or CompressedImage)")
-    return tuple(sequences)
+    if not known:
+        reasons = "; ".join(refusals.values()) or "it has no colour images (sensor_msgs Image or CompressedImage)"
+        raise DatasetError(f"nothing of the bag {path} can be used: {reasons}")
+    for camera_name, reason in refusals.items():
+        _log.warning("camera %s of the bag %s is left out: %s", camera_name, path, reason)
+    name = folder.resolve().name
+    return tuple(
+        KnownSequence(name if len(known) == 1 else f"{name}/{camera}", "bag", frames)
+        for camera, frames in known.items()
+    )
 
 
 def _frames(
-    reader: AnyReader, folder: Path, camera: Any, poses: BagPoses, depths: list[tuple[str, BagMessage]]
+    reader: AnyReader, folder: Path, camera: BagCamera, poses: BagPoses, depths: list[tuple[str, BagMessage]]
 ) -> Iterator[BagFrame]:
     calibration: PinholeCamera | None = None
     frame_id, found = "", 0
@@ -140,21 +147,23 @@ def _frames(
         if calibration is None:
             calibration = first_calibration(reader, camera, decode_image(message).shape[:2])
             if calibration is None:
-                raise DatasetError(f"{folder}: {camera.name} has no calibration: record {camera.info_topic}")
+                raise DatasetError(f"{camera.name} has no calibration: record {camera.info_topic}")
         pose = poses.world_from(frame_id.lstrip("/"), stamp_ns)
         if pose is None:
             continue
         found += 1
-        nearest = [depth for its_frame, depth in depths if its_frame == frame_id]
-        depth = min(nearest, key=lambda one: abs(one.stamp_ns - stamp_ns), default=None)
-        if depth is not None and abs(depth.stamp_ns - stamp_ns) > _MAX_DIFFERENCE_NS:
-            depth = None
+        depth = _depth_at(stamp_ns, [depth for its_frame, depth in depths if its_frame == frame_id])
         image = BagMessage(folder, camera.image_topic, received_ns, stamp_ns)
         yield BagFrame(f"{camera.name} at {stamp_ns * 1e-9:.3f} s", calibration, pose, image, depth)
     if not found:
         raise DatasetError(
-            f"{folder}: /tf and /tf_static do not say where '{frame_id}' is when its images are taken: record them"
+            f"/tf and /tf_static do not say where '{frame_id}' is when {camera.name} takes its images: record them"
         )
+
+
+def _depth_at(stamp_ns: int, depths: list[BagMessage]) -> BagMessage | None:
+    nearest = min(depths, key=lambda one: abs(one.stamp_ns - stamp_ns), default=None)
+    return None if nearest is None or abs(nearest.stamp_ns - stamp_ns) > _MAX_DIFFERENCE_NS else nearest
 
 
 def _depth_messages(reader: AnyReader, folder: Path) -> Iterator[tuple[str, BagMessage]]:

@@ -27,6 +27,10 @@ def open_truth(path: Path, intrinsics: Intrinsics | None = None) -> tuple[KnownS
         except ImportError as error:
             raise DatasetError(f"bags need the Python module '{error.name}', which is not installed") from error
         return load_bag_sequences(path)
-    if not path.is_dir():
+    if not path.exists():
         raise DatasetError(f"{path} is not there: give the folder of a data set, or a rosbag2")
+    if not path.is_dir():
+        raise DatasetError(
+            f"{path} is neither a folder nor a rosbag2: unpack an archive, or convert a ROS 1 bag (rosbags-convert)"
+        )
     return load_sequences(path, intrinsics)

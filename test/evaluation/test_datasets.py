@@ -99,6 +99,7 @@ def test_folder_is_refused_when_there_is_no_meta_file(tmp_path: Path) -> None:
     "broken",
     [
         {"cameras": {}},
+        {"cameras": ["front", "left"]},
         {"cameras": {"front": {"K": [[1]], "width": 40, "height": 20, "distortion": None}}},
         {"cameras": {"front": {"K": np.eye(3).tolist(), "width": 40, "height": 20, "distortion": [0.1]}}},
         {"frames": [{"image": "a.png", "camera": "front", "pose_c2w": [[1, 0], [0, 1]]}]},
@@ -111,6 +112,33 @@ def test_folder_is_refused_when_its_meta_file_is_malformed(folder: Path, broken:
 
     with pytest.raises(DatasetError, match="malformed"):
         load_dataset(folder)
+
+
+@pytest.mark.parametrize("scale", [0, -0.001, float("nan"), float("inf")])
+def test_folder_is_refused_when_its_depth_has_no_unit(folder: Path, scale: float) -> None:
+    rewrite(folder, depth={"scale": scale, "invalid": 0})
+
+    with pytest.raises(DatasetError, match=r"the scale of depth is .*: it must be metres per unit, above zero"):
+        load_dataset(folder)
+
+
+def test_unit_of_depth_is_asked_for_only_when_a_frame_names_depth(folder: Path) -> None:
+    meta = small_meta()
+    del meta["depth"]
+    (folder / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(DatasetError, match=r"a frame names a_depth\.png, and no `depth` says its scale"):
+        load_dataset(folder)
+
+    (folder / "meta.json").write_text(json.dumps(meta | {"frames": meta["frames"][2:]}))
+
+    assert not load_dataset(folder)[0].has_depth
+
+
+def test_missing_depth_is_told_from_a_file_that_is_no_depth(folder: Path) -> None:
+    (folder / "a_depth.png").unlink()
+
+    with pytest.raises(DatasetError, match=r"the depth image .*a_depth\.png is missing"):
+        load_dataset(folder)[0].read_depth()
 
 
 def test_file_is_refused_when_it_is_no_image(folder: Path) -> None:

@@ -42,15 +42,34 @@ def test_view_turned_away_sees_nothing() -> None:
     assert seen_share(wall(), away) == 0.0
 
 
-def test_unknown_depth_is_not_seen_and_does_not_count() -> None:
-    half = wall()
-    half.depth[:, :30] = np.nan
-    nothing = wall()
-    nothing.depth[:] = np.nan
+def holed(view: ViewTruth, share: float) -> ViewTruth:
+    """With this share of the pixels unknown, anywhere."""
+    holes = np.random.default_rng(5).random(CAMERA.size) < share
+    return ViewTruth(np.where(holes, np.float32(np.nan), view.depth), CAMERA, view.world_from_camera)
 
-    assert seen_share(half, wall()) == 1.0
-    assert seen_share(wall(), half) == pytest.approx(0.5, abs=0.02)
-    assert seen_share(nothing, wall()) == 0.0
+
+@pytest.mark.parametrize("unknown", [0.3, 0.8])
+def test_unknown_depth_does_not_lower_the_overlap(unknown: float) -> None:
+    dense, sparse = (wall(), wall(0.8)), (holed(wall(), unknown), holed(wall(0.8), unknown))
+
+    assert mutual_overlap(*sparse) == pytest.approx(mutual_overlap(*dense), abs=0.05)
+
+
+def test_things_behind_do_not_count_when_depth_has_holes_either() -> None:
+    behind = wall()
+    behind.depth[:, 30:] = 3.0
+
+    assert seen_share(behind, holed(wall(), 0.5)) == pytest.approx(0.5, abs=0.02)
+
+
+def test_overlap_is_not_known_when_a_view_has_no_depth_that_tells() -> None:
+    nothing, half = holed(wall(), 1.0), wall()
+    half.depth[:, :31] = np.nan
+
+    assert np.isnan(mutual_overlap(nothing, wall()))
+    assert np.isnan(mutual_overlap(nothing, nothing))
+    assert np.isnan(seen_share(wall(-1.0), half))  # all that falls into it falls where it knows nothing
+    assert seen_share(wall(2.5), nothing) == 0.0  # nothing falls into it
 
 
 @given(rigid_transforms())

@@ -110,6 +110,18 @@ def test_alignment_finds_the_gauge_of_spread_cameras_past_one_that_is_lost(gauge
     assert_close(found.apply(gauge.inverse().apply(points)), points, 1e-6)
 
 
+def test_alignment_leaves_out_a_camera_that_is_lost_wherever_the_origin_of_the_world_is() -> None:
+    here = cameras_at(np.random.default_rng(7).uniform(-2, 2, size=(8, 3)))
+    estimated, there = here.copy(), here.copy()
+    estimated[2, :3, 3] += [2.0, 0, 0]
+    there[:, :3, 3] += [60.0, 0, 0]
+
+    found = camera_alignment(estimated, there, DEPTH, DEPTH)
+
+    good = np.arange(8) != 2
+    assert_close(found.apply(estimated[good, :3, 3]), there[good, :3, 3], 1e-6)
+
+
 @pytest.mark.parametrize(
     "centres",
     [np.zeros((4, 3)), np.arange(4.0)[:, None] * [1.0, 0, 0], np.array([[0.0, 0, 0], [1.0, 2, 3]])],

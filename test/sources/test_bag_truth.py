@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +79,18 @@ def base_at(seconds: float) -> FloatArray:
 
 
 def write_bag(
-    folder: Path, depth: Any = None, with_info: bool = True, with_tf: bool = True, with_images: bool = True
+    folder: Path,
+    depth: Any = None,
+    with_info: bool = True,
+    with_tf: bool = True,
+    with_images: bool = True,
+    others: Sequence[tuple[str, Any]] = (),
 ) -> Path:
-    """Three images at 0.05, 0.15 and 0.25 s, between transforms at 0.0, 0.1, 0.2 s: the last image has no pose."""
-    messages: list[tuple[int, str, Any]] = []
+    """Three images at 0.05, 0.15 and 0.25 s, between transforms at 0.0, 0.1, 0.2 s: the last image has no pose.
+
+    `others` are topics and messages at the first image.
+    """
+    messages: list[tuple[int, str, Any]] = [(STEP_NS // 2, *other) for other in others]
     for number in range(3):
         at_ns = number * STEP_NS
         taken_ns = at_ns + STEP_NS // 2
@@ -100,6 +110,13 @@ def write_bag(
         for at_ns, topic, message in sorted(messages, key=lambda one: one[0]):
             bag.write(connections[topic], at_ns, TYPES.serialize_cdr(message, message.__msgtype__))
     return folder
+
+
+def unturned(child: str) -> tuple[str, Any]:
+    """A transform below base_link whose quaternion is zero."""
+    message = transforms(STEP_NS // 2, "base_link", child, np.eye(4))
+    message.transforms[0].transform.rotation = made("geometry_msgs/msg/Quaternion", 0.0, 0.0, 0.0, 0.0)
+    return "/tf", message
 
 
 def test_pose_is_found_along_the_tree_between_two_transforms(tmp_path: Path) -> None:
@@ -163,18 +180,71 @@ def test_unknown_depth_is_nan(tmp_path: Path) -> None:
         ({"with_images": False}, "has no colour images"),
     ],
 )
-def test_bag_is_refused_when_something_is_missing(tmp_path: Path, missing: dict[str, bool], sentence: str) -> None:
+def test_bag_is_refused_when_something_is_missing(tmp_path: Path, missing: dict[str, Any], sentence: str) -> None:
     with pytest.raises(DatasetError, match=sentence):
         open_truth(write_bag(tmp_path / "bag", **missing))
 
 
+REAR = image(STEP_NS // 2, IMAGE, "rgb8", "rear_optical")
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ([("/rear/image_raw", REAR)], "camera rear .* rear has no calibration: record /rear/camera_info"),
+        ([("/detector/overlay", image(STEP_NS // 2, IMAGE, "rgb8"))], "camera detector_overlay .* has no calibration"),
+        (
+            [("/rear/image_raw", REAR), ("/rear/camera_info", info(STEP_NS // 2))],
+            "camera rear .* do not say where 'rear_optical' is when rear takes",
+        ),
+        (
+            [("/rear/image_raw", REAR), ("/rear/camera_info", info(STEP_NS // 2)), unturned("rear_optical")],
+            "camera rear .* the transform of 'rear_optical': .*length zero",
+        ),
+    ],
+    ids=["no calibration", "an overlay", "no pose", "a bad transform"],
+)
+def test_camera_that_cannot_be_used_is_left_out_and_the_others_are_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, others: Sequence[tuple[str, Any]], told: str
+) -> None:
+    (sequence,) = open_truth(write_bag(tmp_path / "bag", others=others))
+
+    assert (sequence.name, len(sequence.frames)) == ("bag", 2)
+    (record,) = caplog.records
+    assert re.search(told, record.getMessage())
+
+
+def test_bad_transform_matters_only_on_the_way_of_a_camera(tmp_path: Path) -> None:
+    (sequence,) = open_truth(write_bag(tmp_path / "bag", others=[unturned("gripper")]))
+
+    assert len(sequence.frames) == 2
+    with pytest.raises(DatasetError, match="the transform of 'base_link'"):
+        open_truth(write_bag(tmp_path / "other", others=[unturned("base_link")]))
+
+
+def test_refusal_tells_what_every_camera_lacks(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"cam has no calibration: .*; rear has no calibration: "):
+        open_truth(write_bag(tmp_path / "bag", with_info=False, others=[("/rear/image_raw", REAR)]))
+
+
 def test_what_is_no_bag_and_what_is_not_there_are_refused(tmp_path: Path) -> None:
     (tmp_path / "metadata.yaml").write_text("nothing: here\n")
+    (tmp_path / "scene.zip").write_bytes(b"PK")
 
     with pytest.raises(DatasetError, match="cannot read the bag"):
         open_truth(tmp_path)
     with pytest.raises(DatasetError, match="is not there"):
         open_truth(tmp_path / "nothing")
+    with pytest.raises(DatasetError, match=r"scene\.zip is neither a folder nor a rosbag2: unpack"):
+        open_truth(tmp_path / "scene.zip")
+
+
+def test_bag_in_the_working_directory_is_named_after_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(write_bag(tmp_path / "walk"))
+
+    assert open_truth(Path())[0].name == "walk"
 
 
 @pytest.mark.parametrize(
