@@ -61,20 +61,9 @@ figure { margin: 0; background: #ffffff; border: 1px solid var(--line); border-r
 """
 
 
-def write_page(
-    file: Path,
-    answering: str,
-    evaluations: Sequence[Evaluation],
-    figures: AccuracyFigures,
-) -> None:
-    """Write the report.
-
-    Args:
-        file: where; its folder is made.
-        answering: what was evaluated: model and weights.
-        evaluations: for each window size.
-        figures: for its tables and what is said of them.
-    """
+def write_page(file: Path, figures: AccuracyFigures) -> None:
+    """Write the report; the folder of the file is made."""
+    answering = figures.answering
     day = datetime.now(timezone.utc).strftime("%d %B %Y")
     parts = [
         f"<h1>Accuracy of {escape(answering)}</h1>",
@@ -83,7 +72,7 @@ def write_page(
         *(f'<p class="soft">{escape(sentence)}</p>' for sentence in figures.sentences),
         _table(TRAJECTORY_COLUMNS, figures.trajectories),
     ]
-    for evaluation in evaluations:
+    for evaluation in figures.evaluations:
         parts.extend(_sections(evaluation))
     body = "\n".join(parts)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -97,15 +86,9 @@ def write_page(
 
 
 def _sections(evaluation: Evaluation) -> Iterator[str]:
-    windows = evaluation.windows
-    yield f"<h2>Windows of {evaluation.views} views: distribution of errors</h2>"
-    names = list(evaluation.rows)
-    yield '<div class="cards">'
-    for draw, words in ((pose_curves, "pose errors"), (depth_curves, "depth errors")):
-        yield f"<figure>{_image(draw(windows, names), 'png', words)}</figure>"
-    yield "</div>"
+    yield from _distributions(evaluation)
     yield from _gallery(evaluation)
-    paths = by_sequence(windows)
+    paths = by_sequence(evaluation.windows)
     if paths:
         yield f"<h2>Windows of {evaluation.views} views: camera centres</h2>"
         yield '<p class="soft">Seen along the direction in which the path extends least. Every window is aligned to the'
@@ -114,6 +97,19 @@ def _sections(evaluation: Evaluation) -> Iterator[str]:
         for name, own in list(paths.items())[:MOST_PATHS]:
             yield f"<figure>{_image(path_from_above(own, name), 'png', f'path of {escape(name)}')}</figure>"
         yield "</div>"
+
+
+def _distributions(evaluation: Evaluation) -> Iterator[str]:
+    windows, names = evaluation.windows, list(evaluation.rows)
+    drawn = {"pose errors": pose_curves(windows, names), "depth errors": depth_curves(windows, names)}
+    curves = {words: curve for words, curve in drawn.items() if curve is not None}
+    if not curves:
+        return
+    yield f"<h2>Windows of {evaluation.views} views: distribution of errors</h2>"
+    yield '<div class="cards">'
+    for words, curve in curves.items():
+        yield f"<figure>{_image(curve, 'png', words)}</figure>"
+    yield "</div>"
 
 
 def _gallery(evaluation: Evaluation) -> Iterator[str]:

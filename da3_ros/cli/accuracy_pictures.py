@@ -51,7 +51,7 @@ class ShownWindow:
 
 
 def shown_window(picture: WindowPicture) -> ShownWindow:
-    """Colour the depth of a window; the scale spans its truth."""
+    """Colour the depth of a window; the scale spans its truth, of which a pixel at least must be known."""
     known = picture.truth[np.isfinite(picture.truth)]
     near, far = (float(value) for value in np.percentile(known, (1, 99)))
     far = max(far, near + 1e-3)
@@ -74,8 +74,8 @@ def scale_strip(name: str) -> bytes:
     return _encoded(_coloured(np.linspace(0, 1, _SCALE_PX, dtype=np.float32)[None], name, 0.0, 1.0), ".png")
 
 
-def pose_curves(windows: Sequence[EvaluatedWindow], names: Sequence[str]) -> bytes:
-    """PNG: share of pairs of views below each pose error."""
+def pose_curves(windows: Sequence[EvaluatedWindow], names: Sequence[str]) -> bytes | None:
+    """PNG: share of pairs of views below each pose error; None where windows have one view."""
     errors = {}
     for name in names:
         poses = [found.rows[name].poses for found in windows if name in found.rows]
@@ -84,8 +84,8 @@ def pose_curves(windows: Sequence[EvaluatedWindow], names: Sequence[str]) -> byt
     return _curves(errors, _CURVE_DEG, "larger of turn and direction error (degrees)", "pairs of views")
 
 
-def depth_curves(windows: Sequence[EvaluatedWindow], names: Sequence[str]) -> bytes:
-    """PNG: share of windows below each depth error."""
+def depth_curves(windows: Sequence[EvaluatedWindow], names: Sequence[str]) -> bytes | None:
+    """PNG: share of windows below each depth error; None where there is no depth."""
     errors = {}
     for name in names:
         depths = [found.rows[name].depth for found in windows if name in found.rows]
@@ -105,7 +105,8 @@ def path_from_above(windows: Sequence[EvaluatedWindow], title: str) -> bytes:
     }
     centres = np.array([true[number] for number in sorted(true)])
     middle = centres.mean(axis=0)
-    plane = np.linalg.svd(centres - middle, full_matrices=False)[2][:2]
+    few = len(centres) < 3  # they span a plane only together with directions in which they do not extend
+    plane = np.linalg.svd(centres - middle, full_matrices=few)[2][:2]
     figure = Figure(figsize=(4.8, 4.2), layout="constrained", facecolor="#ffffff")
     axis = figure.subplots()
     path = (centres - middle) @ plane.T
@@ -122,7 +123,7 @@ def path_from_above(windows: Sequence[EvaluatedWindow], title: str) -> bytes:
     axis.set_aspect("equal")
     axis.set_xlabel("m")
     axis.set_ylabel("m")
-    axis.set_title(title, fontsize=10)
+    axis.set_title(_unformatted(title), fontsize=10)
     axis.grid(alpha=0.25)
     axis.legend(fontsize=8, framealpha=0.85)
     return _png(figure)
@@ -137,8 +138,10 @@ def by_sequence(windows: Sequence[EvaluatedWindow]) -> Mapping[str, list[Evaluat
     return sequences
 
 
-def _curves(errors: Mapping[str, FloatArray], largest: float, label: str, title: str) -> bytes:
-    """Cumulative shares of each row that has errors; a row has one colour in all figures."""
+def _curves(errors: Mapping[str, FloatArray], largest: float, label: str, title: str) -> bytes | None:
+    """Cumulative shares of each row that has errors, None when none has; a row has one colour in all figures."""
+    if not any(map(len, errors.values())):
+        return None
     figure = Figure(figsize=(5.4, 4.6), layout="constrained", facecolor="#ffffff")
     axis = figure.subplots()
     for (name, values), colour in zip(errors.items(), _COLOURS, strict=False):
@@ -148,7 +151,7 @@ def _curves(errors: Mapping[str, FloatArray], largest: float, label: str, title:
         inside = at <= largest
         x = np.concatenate(([0.0], at[inside], [largest]))
         y = np.concatenate(([0.0], share[inside], [inside.mean()]))
-        axis.step(x, y, where="post", label=name, color=colour, linewidth=1.7)
+        axis.step(x, y, where="post", label=_unformatted(name), color=colour, linewidth=1.7)
     axis.set_xlim(0, largest)
     axis.set_ylim(0, 1.02)
     axis.set_xlabel(label)
@@ -158,6 +161,11 @@ def _curves(errors: Mapping[str, FloatArray], largest: float, label: str, title:
     axis.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=1, fontsize=8, frameon=False)
     return _png(figure)
+
+
+def _unformatted(name: str) -> str:
+    """A name that matplotlib takes as it is: what lies between two dollars would be a formula."""
+    return name.replace("$", r"\$")
 
 
 def _coloured(values: npt.NDArray[np.float32], name: str, low: float, high: float) -> npt.NDArray[np.uint8]:

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     from da3_ros.evaluation.accuracy import WindowAccuracy
     from da3_ros.evaluation.accuracy_run import EvaluatedWindow
@@ -57,18 +55,24 @@ class AccuracyFigures:
     """What was found.
 
     Attributes:
+        answering: what was evaluated, in words: model and weights.
         network: what its rows are called; empty without one.
         rows: of the table.
         trajectories: rows of the table of streams; none without streams.
         sentences: what they are about.
         content: the same figures for a file.
+        evaluations: what they are of.
+        failure: why something is missing, in one sentence; empty when all was evaluated.
     """
 
+    answering: str
     network: str
     rows: Sequence[Sequence[str]]
     trajectories: Sequence[Sequence[str]]
     sentences: Sequence[str]
     content: Mapping[str, Any]
+    evaluations: Sequence[Evaluation]
+    failure: str
 
 
 def cells(name: str, views: str, row: AccuracySummary) -> list[str]:
@@ -108,15 +112,15 @@ def trajectory_cells(found: StreamedTrajectory) -> list[str]:
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Unrounded figures, of every window too; None where there is nothing to say."""
+    """Unrounded figures, of every window too; NaN or None where there is nothing to say."""
     return {
         "views": evaluation.views,
         "left_out": evaluation.left_out,
-        "rows": {name: _plain(asdict(row)) for name, row in evaluation.rows.items()},
+        "rows": {name: asdict(row) for name, row in evaluation.rows.items()},
         "windows": [
             {
                 "name": found.window.name,
-                "rows": {name: _plain(window_figures(row)) for name, row in found.rows.items()},
+                "rows": {name: window_figures(row) for name, row in found.rows.items()},
             }
             for found in evaluation.windows
         ],
@@ -135,17 +139,6 @@ def window_figures(row: WindowAccuracy) -> dict[str, Any]:
         "is_metric": row.is_metric,
         "seconds": row.seconds,
     }
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can hold: NaN becomes None, arrays become lists."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(part) for part in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    return value
 
 
 def _form(value: float, form: str) -> str:

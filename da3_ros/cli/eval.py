@@ -12,12 +12,11 @@ answers each window in a random gauge with noise, beside two usual ways to chain
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -27,7 +26,9 @@ from rich.table import Table
 from da3_ros.cli import accuracy_table
 from da3_ros.cli.accuracy_options import add_accuracy_options
 from da3_ros.cli.eval_accuracy import accuracy_figures
+from da3_ros.cli.eval_options import check_options
 from da3_ros.cli.eval_rendering import COLUMNS, add_rendering_options, rendering_figures
+from da3_ros.cli.figures_file import write_figures
 from da3_ros.cli.main import CommandError
 from da3_ros.cli.numbers import positive_int
 
@@ -64,6 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run, print, and write; status 1 when something does not hold."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    check_options(arguments, parser.parse_args([arguments.what]))
     if arguments.what == "rendering":
         return _show_rendering(arguments)
     if arguments.what == "accuracy":
@@ -74,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
         scenarios = _with_noise(_chosen_consistency(arguments.only), full)
         return _prove_consistency(scenarios, seeds, arguments.json)
     scenarios = _with_noise(_chosen(arguments.only, arguments.data), full)
+    if arguments.picture and not any(map(_has_baseline, scenarios)):
+        raise CommandError("--picture draws scenarios that have a baseline, and none of these has: add one, as curve")
     return _prove_scenarios(scenarios, seeds, arguments.json, arguments.picture)
 
 
@@ -104,6 +110,12 @@ def _show_accuracy(arguments: argparse.Namespace) -> int:
     for sentence in figures.sentences:
         console.print(sentence, highlight=False)
     _write(arguments.json, figures.content)
+    if arguments.html:
+        from da3_ros.cli.accuracy_page import write_page
+
+        write_page(arguments.html, figures)
+    if figures.failure:
+        raise CommandError(figures.failure)
     return 0
 
 
@@ -119,8 +131,9 @@ def _caption(scenarios: Sequence[Scenario], seeds: int) -> str:
 
 def _chosen(only: Sequence[str] | None, folders: Sequence[Path]) -> list[Scenario]:
     from da3_ros.evaluation.scenarios import SCENARIOS, recorded_scenario
+    from da3_ros.evaluation.sequences import named
 
-    return _named([*SCENARIOS, *(recorded_scenario(folder) for folder in folders)], only)
+    return _named([*SCENARIOS, *(recorded_scenario(named(folder)) for folder in folders)], only)
 
 
 def _chosen_consistency(only: Sequence[str] | None) -> list[Scenario]:
@@ -158,16 +171,20 @@ def _prove_scenarios(scenarios: Sequence[Scenario], seeds: int, json_file: Path 
                 played = play(scenario, scene, seed)
                 figures.append(figures_of(played))
                 progress.advance(task)
-                if seed == 0 and scenario.limits.of_points is not None:
+                if seed == 0 and _has_baseline(scenario):
                     drawn.append(played)
             verdicts.append(Verdict(scenario, tuple(figures)))
+    _show_scenarios(verdicts, seeds)
+    _write(json_file, {verdict.scenario.name: verdict.as_json() for verdict in verdicts})
     if picture:
         from da3_ros.cli.trajectory_picture import draw_trajectories
 
         draw_trajectories(picture, drawn)
-    _show_scenarios(verdicts, seeds)
-    _write(json_file, {verdict.scenario.name: verdict.as_json() for verdict in verdicts})
     return 1 if any(verdict.broken for verdict in verdicts) else 0
+
+
+def _has_baseline(scenario: Scenario) -> bool:
+    return scenario.limits.of_points is not None
 
 
 def _show_scenarios(verdicts: Sequence[Verdict], seeds: int) -> None:
@@ -245,9 +262,9 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=PRINTED_WIDTH)
 
 
-def _write(file: Path | None, content: Mapping[str, Any]) -> None:
+def _write(file: Path | None, content: Mapping[str, object]) -> None:
     if file:
-        file.write_text(json.dumps(content, indent=2) + "\n")
+        write_figures(file, content)
 
 
 def _number(value: float, form: str) -> str:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from da3_ros.evaluation.known_frames import Image
 from da3_ros.evaluation.pose_accuracy import (
     MIN_BASELINE_M,
     RelativePoseErrors,
+    benchmark_motions,
     pair_motions,
     relative_pose_errors,
 )
@@ -35,6 +36,9 @@ from da3_ros.geometry.rotation import FloatArray
 
 INDOOR_THRESHOLD_M = 0.05
 THRESHOLD_M = {"ETH3D": 0.25}  # by kind of data set, where it is another one
+
+Motions = Callable[[npt.ArrayLike], FloatArray]
+"""(V, 4, 4) world_from_camera -> (P, 4, 4), one for each pair in the order of `pair_motions`."""
 
 
 class Predict(Protocol):
@@ -61,10 +65,17 @@ class AccuracyRules:
     Attributes:
         min_baseline_m: see `relative_pose_errors`.
         threshold_m: of the F-score, metres; what the DA3 benchmark takes for the data set when None.
+        benchmark_poses: whether poses are compared by `benchmark_motions`.
     """
 
     min_baseline_m: float = MIN_BASELINE_M
     threshold_m: float | None = None
+    benchmark_poses: bool = False
+
+    @property
+    def motions_of(self) -> Motions:
+        """What is compared of poses."""
+        return benchmark_motions if self.benchmark_poses else pair_motions
 
     def threshold_of(self, kind: str) -> float:
         """Metres, for a kind of data set."""
@@ -117,6 +128,7 @@ def window_accuracy(
     seconds: float = float("nan"),
     *,
     posed: bool = False,
+    motions_of: Motions = pair_motions,
 ) -> WindowAccuracy:
     """All metrics of one answer.
 
@@ -128,6 +140,7 @@ def window_accuracy(
         seconds: that the answer took.
         posed: the true poses were given. The cloud is what these make of its depth, in the unit that the answer's own
             poses ask for, as in the DA3 benchmark; the answer's poses tell whether it heeds the given ones.
+        motions_of: what is compared of poses.
     """
     metres = prediction.metres_per_unit
     is_metric = bool(np.isfinite(metres))
@@ -135,7 +148,7 @@ def window_accuracy(
     if not prediction.has_poses:
         return WindowAccuracy(depth=depth, is_metric=is_metric, seconds=seconds)
     return WindowAccuracy(
-        poses=pose_accuracy(pair_motions(prediction.window_from_camera), truth, min_baseline_m),
+        poses=pose_accuracy(motions_of(prediction.window_from_camera), truth, min_baseline_m, motions_of),
         depth=depth,
         reconstruction=_reconstruction(prediction, truth, threshold_m, posed),
         ate_rmse_m=_trajectory_error(prediction, truth),
@@ -153,9 +166,11 @@ def depth_accuracy(depth: npt.ArrayLike, truth: WindowTruth) -> ScaledDepthError
         return None
 
 
-def pose_accuracy(motions: npt.ArrayLike, truth: WindowTruth, min_baseline_m: float) -> RelativePoseErrors:
-    """Of (P, 4, 4) motions in the order of `pair_motions`."""
-    return relative_pose_errors(motions, pair_motions(truth.world_from_camera), min_baseline_m)
+def pose_accuracy(
+    motions: npt.ArrayLike, truth: WindowTruth, min_baseline_m: float, motions_of: Motions = pair_motions
+) -> RelativePoseErrors:
+    """Of (P, 4, 4) motions; `motions_of` makes those of the truth."""
+    return relative_pose_errors(motions, motions_of(truth.world_from_camera), min_baseline_m)
 
 
 def _reconstruction(

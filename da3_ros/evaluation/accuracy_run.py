@@ -61,7 +61,7 @@ class EvaluatedWindow:
     Attributes:
         window: which.
         rows: name of what answered -> how accurate it was.
-        picture: None where there is no depth to show.
+        picture: None where the depth of its views is not known.
         true_centres: (V, 3) of the cameras, metres.
         found_centres: (V, 3) those of the network, aligned to the truth; None without poses or alignment.
     """
@@ -74,7 +74,7 @@ class EvaluatedWindow:
 
 
 class AccuracyRun:
-    """Takes windows; remembers their truth so far as the mean map needs it.
+    """Takes windows; remembers their truth so far as the mean maps need it.
 
     Args:
         blind: gives the pixels to evaluate on when there is no network.
@@ -92,7 +92,6 @@ class AccuracyRun:
     ) -> None:
         self._blind, self._network, self._rules = blind, network, rules
         self._known_poses = known_poses
-        self._maps = MeanDepthMaps()
         self._found: list[tuple[EvaluatedWindow, npt.NDArray[np.float32]]] = []
 
     def add(self, window: TrueWindow) -> None:
@@ -115,8 +114,6 @@ class AccuracyRun:
                     posed, seconds = _timed(predict, images, cameras, rigid_inverse(window.world_from_camera))
                     rows[POSED] = self._judged(window, posed, truth, seconds, posed=True)
         rows |= self._unlearned_rows(prediction, truth)
-        points = on_grid(truth.depth)
-        self._maps.add(window.sequence, points)
         self._found.append(
             (
                 EvaluatedWindow(
@@ -126,41 +123,53 @@ class AccuracyRun:
                     truth.world_from_camera[:, :3, 3],
                     _aligned_centres(prediction, truth),
                 ),
-                points,
+                on_grid(truth.depth),
             )
         )
 
+    def forget(self, sequence: str) -> None:
+        """Drop the windows of a sequence."""
+        self._found = [(found, points) for found, points in self._found if found.window.sequence != sequence]
+
     def finish(self) -> list[EvaluatedWindow]:
         """All windows, in order, the mean map among their rows where there is another sequence with depth."""
-        return [self._with_mean_map(found, points) for found, points in self._found]
+        maps = MeanDepthMaps()
+        for found, points in self._found:
+            maps.add(found.window.sequence, points)
+        return [_with_mean_map(found, points, maps) for found, points in self._found]
 
     def _judged(
         self, window: TrueWindow, prediction: Prediction, truth: WindowTruth, seconds: float, *, posed: bool = False
     ) -> WindowAccuracy:
         rules = self._rules
         threshold_m = rules.threshold_of(window.kind)
-        return window_accuracy(prediction, truth, rules.min_baseline_m, threshold_m, seconds, posed=posed)
+        return window_accuracy(
+            prediction, truth, rules.min_baseline_m, threshold_m, seconds, posed=posed, motions_of=rules.motions_of
+        )
 
     def _unlearned_rows(self, prediction: Prediction, truth: WindowTruth) -> dict[str, WindowAccuracy]:
         rows = {CONSTANT: WindowAccuracy(depth=depth_accuracy(np.ones_like(truth.depth), truth))}
-        V = len(truth.depth)
+        V, rules = len(truth.depth), self._rules
         if V > 1:
             standing = np.tile(np.eye(4), (V * (V - 1) // 2, 1, 1))
-            rows[STANDING] = WindowAccuracy(poses=pose_accuracy(standing, truth, self._rules.min_baseline_m))
-        if 1 < V <= _MOST_FEATURE_VIEWS:
+            poses = pose_accuracy(standing, truth, rules.min_baseline_m, rules.motions_of)
+            rows[STANDING] = WindowAccuracy(poses=poses)
+        # Motions that were found pair by pair are no poses, of which the benchmark's could be made.
+        if 1 < V <= _MOST_FEATURE_VIEWS and not rules.benchmark_poses:
             motions = essential_motions(list(prediction.images), truth.cameras)
-            rows[FEATURES] = WindowAccuracy(poses=pose_accuracy(motions, truth, self._rules.min_baseline_m))
+            rows[FEATURES] = WindowAccuracy(poses=pose_accuracy(motions, truth, rules.min_baseline_m))
         return rows
 
-    def _with_mean_map(self, found: EvaluatedWindow, points: npt.NDArray[np.float32]) -> EvaluatedWindow:
-        mean = self._maps.without(found.window.sequence)
-        if mean is None:
-            return found
-        try:
-            depth = scaled_depth_errors(np.broadcast_to(mean, (len(points), *GRID)), points)
-        except DegenerateGeometryError:
-            return found
-        return replace(found, rows={**found.rows, MEAN_MAP: WindowAccuracy(depth=depth)})
+
+def _with_mean_map(found: EvaluatedWindow, points: npt.NDArray[np.float32], maps: MeanDepthMaps) -> EvaluatedWindow:
+    mean = maps.without(found.window.sequence)
+    if mean is None:
+        return found
+    try:
+        depth = scaled_depth_errors(np.broadcast_to(mean, (len(points), *GRID)), points)
+    except DegenerateGeometryError:
+        return found
+    return replace(found, rows={**found.rows, MEAN_MAP: WindowAccuracy(depth=depth)})
 
 
 def _timed(
@@ -182,9 +191,12 @@ def _picture(prediction: Prediction, truth: WindowTruth) -> WindowPicture | None
         return None
     step = max(-(-max(truth.depth.shape[1:]) // _PICTURE_SIDE_PX), 1)
     small = (slice(0, _PICTURED_VIEWS), slice(step // 2, None, step), slice(step // 2, None, step))
+    shown = truth.depth[small].copy()
+    if not np.isfinite(shown).any():  # other views of the window may have depth
+        return None
     return WindowPicture(
         prediction.images[small].copy(),
-        truth.depth[small].copy(),
+        shown,
         prediction.depth[small] * np.float32(scale),
     )
 

@@ -60,6 +60,23 @@ def pair_motions(world_from_camera: npt.ArrayLike) -> FloatArray:
     return rigid_inverse(poses[first]) @ poses[second]
 
 
+def benchmark_motions(world_from_camera: npt.ArrayLike) -> FloatArray:
+    """What the code of the DA3 benchmark takes for the motions of all pairs, in the order of `pair_motions`.
+
+    It has poses that lead from the first camera to each, and pairs them as if they led the other way. The turn of a
+    pair has another axis then, and its direction depends on where the first camera stands: comparable with the
+    benchmark's figures and with nothing else.
+
+    Args:
+        world_from_camera: (V, 4, 4) rigid, at least one.
+
+    Returns:
+        (V (V - 1) / 2, 4, 4) rigid.
+    """
+    poses = np.asarray(world_from_camera, dtype=np.float64)
+    return pair_motions(rigid_inverse(poses) @ poses[0])
+
+
 def relative_pose_errors(
     estimated: npt.ArrayLike, true: npt.ArrayLike, min_baseline: float = MIN_BASELINE_M
 ) -> RelativePoseErrors:

@@ -22,28 +22,40 @@ KINDS = (
     "dslr_calibration_undistorted (ETH3D)"
 )
 
+_DISTORTED = "dslr_calibration_jpg"  # all that the DA3 benchmark's copy of ETH3D has
+
 
 def load_sequences(folder: Path, intrinsics: Intrinsics | None = None) -> tuple[KnownSequence, ...]:
     """All sequences of a folder, one for each camera; images and depth are read when asked for.
 
     Args:
         folder: in one of the four layouts that its modules describe.
-        intrinsics: of data sets that do not record them (TUM RGB-D, 7-Scenes).
+        intrinsics: of TUM RGB-D and 7-Scenes, which do not record them, in the place of what is known of their cameras.
 
     Raises:
         DatasetError: when the folder has none of the layouts, or is malformed.
     """
+    folder = named(folder)
     if (folder / "meta.json").is_file():
         return _by_camera(folder.name, load_dataset(folder))
     if (folder / "rgb.txt").is_file():
-        camera = _camera(intrinsics, sorted((folder / "rgb").glob("*")))
+        camera = _camera(intrinsics, tum_rgbd.listed_images(folder))
         return (KnownSequence(folder.name, "TUM RGB-D", tum_rgbd.load_tum_rgbd(folder, camera)),)
     if (folder / eth3d.CALIBRATION).is_dir():
         return (KnownSequence(folder.name, "ETH3D", eth3d.load_eth3d(folder)),)
-    scenes = [folder] if any(folder.glob("frame-*.color.png")) else sorted(folder.glob("seq-*/"))
+    if (folder / _DISTORTED).is_dir():
+        raise DatasetError(f"{folder} has no {eth3d.CALIBRATION}: download the scene's undistorted images too")
+    if any(folder.glob("frame-*.color.png")):
+        return (_seven_scenes(folder, intrinsics),)
+    scenes = sorted(scene for scene in folder.glob("seq-*") if scene.is_dir())  # their archives may lie beside them
     if scenes:
         return tuple(_seven_scenes(scene, intrinsics) for scene in scenes)
     raise DatasetError(f"{folder} is not a data set known here: there must be {KINDS}")
+
+
+def named(folder: Path) -> Path:
+    """The same folder by a path that ends in its name, which `.` and `..` do not."""
+    return folder.resolve() if folder.name in ("", "..") else folder
 
 
 def _seven_scenes(folder: Path, intrinsics: Intrinsics | None) -> KnownSequence:

@@ -37,6 +37,18 @@ CAMERAS = {
 }  # fmt: skip
 
 
+def listed_images(folder: Path) -> list[Path]:
+    """The colour images that rgb.txt names, by their stamps; whether they are there is not asked.
+
+    Raises:
+        DatasetError: when rgb.txt is missing, malformed or empty.
+    """
+    images = [folder / row[1] for row in _rows(folder / "rgb.txt", 2)]
+    if not images:
+        raise DatasetError(f"{folder / 'rgb.txt'} lists no image: there is nothing to evaluate")
+    return images
+
+
 def load_tum_rgbd(folder: Path, camera: PinholeCamera | None = None) -> tuple[DatasetFrame, ...]:
     """The colour images that have a pose, in order; depth where there is a depth image within 20 ms.
 

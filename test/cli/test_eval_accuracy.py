@@ -6,44 +6,35 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from da3_ros.cli import eval_accuracy
+from da3_ros.cli import accuracy_findings
 from da3_ros.cli.main import main
 from da3_ros.evaluation import demo_sequences, room_sequences
-from da3_ros.evaluation.accuracy import Predict
-from da3_ros.evaluation.known_frames import KnownRig
+from da3_ros.evaluation.known_frames import Image, KnownRig
+from da3_ros.evaluation.pose_accuracy import AUC_THRESHOLDS_DEG, benchmark_motions, pose_auc, relative_pose_errors
 from da3_ros.evaluation.sequences import load_sequences
-from da3_ros.geometry.sim3 import Sim3
+from da3_ros.evaluation.streamed import StreamedTrajectory
+from da3_ros.geometry.camera import PinholeCamera
+from da3_ros.geometry.prediction import Prediction
+from da3_ros.geometry.rotation import matrix_from_rotation_vector
+from da3_ros.geometry.sim3 import rigid
+from da3_ros.inference import loading
+from da3_ros.inference.engine import EngineError
+from da3_ros.inference.load_options import LoadOptions
 from da3_ros.simulation.room_views import RoomViews
+from test.cli.accuracy_command import GAUGE, KNOWING, options, use_network, use_network_that_knows, write_sequence
 from test.evaluation.known_room import CAMERA, SIZE, knowing_predict, room_sequence
 
-GAUGE = Sim3(2.0, np.eye(3), np.array([1.0, 0.0, 0.0]))
 ROOMS = slice(0, 3)
-KNOWING = ("--model", "da3-small", "--weights", "w")  # the stub answers in its name
-
-
-def write_sequence(folder: Path, seed: int) -> Path:
-    """A simulated room as a folder with meta.json."""
-    folder.mkdir()
-    frames: list[dict[str, Any]] = []
-    for number, frame in enumerate(room_sequence(seed).frames):
-        depth = np.nan_to_num(np.rint(1000 * frame.read_depth())).astype(np.uint16)  # type: ignore[operator]
-        cv2.imwrite(str(folder / f"{number}.png"), cv2.cvtColor(frame.read_image(), cv2.COLOR_RGB2BGR))
-        cv2.imwrite(str(folder / f"{number}_depth.png"), depth)
-        pose = frame.world_from_camera.tolist()
-        files = {"image": f"{number}.png", "depth": f"{number}_depth.png"}
-        frames.append({**files, "camera": "front", "pose_c2w": pose})
-    camera = {"K": CAMERA.matrix.tolist(), "height": SIZE[0], "width": SIZE[1], "distortion": None}
-    meta = {"cameras": {"front": camera}, "frames": frames, "depth": {"scale": 0.001, "invalid": 0}}
-    (folder / "meta.json").write_text(json.dumps(meta))
-    return folder
 
 
 @pytest.fixture
@@ -53,17 +44,7 @@ def folders(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def knowing_network(monkeypatch: pytest.MonkeyPatch, folders: list[Path]) -> None:
-    sequences = [sequence for folder in folders for sequence in load_sequences(folder)]
-    use_network(monkeypatch, knowing_predict(sequences, GAUGE))
-
-
-def use_network(monkeypatch: pytest.MonkeyPatch, predict: Predict) -> None:
-    monkeypatch.setattr(eval_accuracy, "_network", lambda arguments: predict)
-
-
-def options(folders: list[Path], *more: str) -> list[str]:
-    data = [word for folder in folders for word in ("--data", str(folder))]
-    return ["eval", "accuracy", *data, "--resolution", str(max(SIZE)), *more]
+    use_network_that_knows(monkeypatch, folders)
 
 
 @pytest.mark.usefixtures("knowing_network")
@@ -167,15 +148,52 @@ def test_rooms_for_validation_are_taken_without_data(
     assert found["rows"]["da3-small, weights w"]["auc"]["3"] == 1.0
 
 
-@pytest.mark.usefixtures("knowing_network")
-def test_paper_takes_all_frames_of_a_scene_at_once(folders: list[Path], tmp_path: Path) -> None:
+def test_paper_takes_all_frames_of_a_scene_at_once_and_compares_poses_as_the_benchmark(
+    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "figures.json"
+    sequences = [sequence for folder in folders for sequence in load_sequences(folder)]
+    knowing = knowing_predict(sequences, GAUGE)
+    turned = rigid(matrix_from_rotation_vector(0.05 * np.random.default_rng(2).normal(size=(6, 3))), np.zeros(3))
+
+    def predict(images: Sequence[Image], cameras: Sequence[PinholeCamera], *poses: npt.ArrayLike | None) -> Prediction:
+        answer = knowing(images, cameras, *poses)
+        return replace(answer, window_from_camera=answer.window_from_camera @ turned[: len(images)])
+
+    use_network(monkeypatch, predict)
 
     assert main(options(folders, "--protocol", "paper", *KNOWING, "--json", str(file))) == 0
 
+    assert "compared as the DA3 benchmark's code does it" in capsys.readouterr().out
     (found,) = json.loads(file.read_text())["evaluations"]
     assert found["views"] == "6"
-    assert found["rows"]["da3-small, weights w"]["windows"] == 2
+    row = found["rows"]["da3-small, weights w"]
+    assert row["windows"] == 2
+    assert row["undirected_pairs"] == 0  # no baseline is too short
+    true = [np.stack([frame.world_from_camera for frame in sequence.frames]) for sequence in sequences]
+    errors = [relative_pose_errors(benchmark_motions(one @ turned), benchmark_motions(one), 0.0) for one in true]
+    expected = [np.mean([pose_auc(one.worst_deg, threshold) for one in errors]) for threshold in AUC_THRESHOLDS_DEG]
+    assert list(row["auc"].values()) == pytest.approx(expected)
+    assert row["translation_median_deg"] == pytest.approx(
+        np.median(np.concatenate([one.translation_deg for one in errors]))
+    )
+
+
+@pytest.mark.parametrize(("protocol", "view"), [("paper", "first"), ("windows", "saddle_balanced")])
+def test_paper_asks_for_the_benchmarks_reference_view(
+    folders: list[Path], monkeypatch: pytest.MonkeyPatch, protocol: str, view: str
+) -> None:
+    asked: list[LoadOptions] = []
+
+    def refuse(model: str, weights: str, given: LoadOptions) -> NoReturn:
+        asked.append(given)
+        raise EngineError("that was all")
+
+    monkeypatch.setattr(loading, "load_estimator", refuse)
+
+    assert main(["eval", "accuracy", *KNOWING, "--data", str(folders[0]), "--protocol", protocol]) == 1
+
+    assert [(one.reference_view, one.process_resolution) for one in asked] == [(view, 504)]
 
 
 @pytest.mark.parametrize(
@@ -249,3 +267,21 @@ def test_demo_room_as_a_stream_tells_how_far_its_paths_are_from_the_true_ones(
     told = json.loads(file.read_text())["trajectories"]
     assert [one["sequence"] for one in told] == [sequence.name, "all of it"]
     assert max(one["ate_share"] for one in told) < 1e-4
+
+
+def test_file_of_figures_is_json_when_a_stream_cannot_be_aligned(
+    monkeypatch: pytest.MonkeyPatch, folders: list[Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "figures.json"
+    use_network_that_knows(monkeypatch, folders)
+    straight = StreamedTrajectory("line", 6, 6, 1.5, float("nan"), float("nan"))
+    monkeypatch.setattr(accuracy_findings, "streamed", lambda *_: straight)
+
+    assert main(options(folders[:1], *KNOWING, "--windows", "1", "--stream", "--json", str(file))) == 0
+
+    def refuse(word: str) -> NoReturn:
+        raise AssertionError(f"{word} is no JSON")
+
+    (told,) = json.loads(file.read_text(), parse_constant=refuse)["trajectories"]
+    assert told["ate_rmse_m"] is None
+    assert told["length_m"] == 1.5

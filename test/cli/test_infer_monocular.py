@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 
 from da3_ros.cli.main import main
 from da3_ros.inference import loading
+from da3_ros.inference.load_options import LoadOptions
 from da3_ros.inference.monocular_estimator import MonocularEstimator
 from da3_ros.model.build import build_network
 from da3_ros.model.weights import fill_with_noise
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(model: str, weights: str, **options: Any) -> MonocularEstimator:
+    def load(model: str, weights: str, options: LoadOptions) -> MonocularEstimator:
         network = build_network("da3mono-large", **TINY_MONOCULAR)
         fill_with_noise(network, 2)
         return MonocularEstimator(network, torch.device("cpu"), process_resolution=56, cpu_threads=1)

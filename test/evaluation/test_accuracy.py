@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,18 +18,7 @@ from da3_ros.evaluation.accuracy import (
     window_accuracy,
 )
 from da3_ros.evaluation.accuracy_baselines import MeanDepthMaps, blind_predict, essential_motions, on_grid, one_by_one
-from da3_ros.evaluation.accuracy_run import (
-    CONSTANT,
-    FEATURES,
-    MEAN_MAP,
-    ONE_BY_ONE,
-    POSED,
-    STANDING,
-    AccuracyRun,
-)
-from da3_ros.evaluation.accuracy_summary import summarised
-from da3_ros.evaluation.known_frames import Image
-from da3_ros.evaluation.pose_accuracy import RelativePoseErrors, pair_motions, relative_pose_errors
+from da3_ros.evaluation.pose_accuracy import pair_motions, relative_pose_errors
 from da3_ros.evaluation.true_windows import TrueWindow, draw_windows
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.prediction import Prediction
@@ -153,23 +141,6 @@ def test_window_without_depth_is_judged_by_its_poses_alone() -> None:
     assert found.poses is not None
 
 
-def with_turns(*errors_deg: float) -> WindowAccuracy:
-    errors = np.array(errors_deg)
-    return WindowAccuracy(poses=RelativePoseErrors(errors, np.full_like(errors, np.nan)))
-
-
-def test_auc_is_the_mean_over_sequences_of_their_pairs_together() -> None:
-    windows = [("a", with_turns(0.5)), ("a", with_turns(0.5, 90.0)), ("b", with_turns(90.0))]
-
-    summary = summarised(windows)
-
-    assert summary.auc[3] == pytest.approx((2 / 3 + 0) / 2)
-    assert (summary.windows, summary.pairs, summary.undirected_pairs) == (3, 4, 4)
-    assert summary.rotation_median_deg == pytest.approx(45.25)
-    assert np.isnan(summary.translation_median_deg)
-    assert np.isnan(summary.depth["window"].abs_rel)
-
-
 def test_threshold_goes_by_the_data_set_unless_given() -> None:
     assert AccuracyRules().threshold_of("ETH3D") == 0.25
     assert AccuracyRules().threshold_of("room") == 0.05
@@ -233,60 +204,6 @@ def test_images_without_features_have_no_motion() -> None:
     blank = [np.zeros((*SIZE, 3), np.uint8)] * 2
 
     np.testing.assert_array_equal(essential_motions(blank, window.cameras), np.eye(4)[None])
-
-
-def test_run_shows_the_network_beside_what_needs_no_learning() -> None:
-    rooms = [room_sequence(1), room_sequence(2)]
-    predict = knowing_predict(rooms, Sim3(3.0, np.eye(3), np.ones(3)))
-    run = AccuracyRun(blind_predict(max(SIZE)), ("knows", predict), AccuracyRules())
-    for seed in (1, 2):
-        run.add(window_of(seed, 2))
-
-    first, second = run.finish()
-
-    assert list(first.rows) == ["knows", ONE_BY_ONE, CONSTANT, STANDING, FEATURES, MEAN_MAP]
-    errors = {name: row.depth.window.abs_rel for name, row in second.rows.items() if row.depth is not None}
-    assert errors["knows"] < 1e-6 < errors[MEAN_MAP]
-    assert errors[ONE_BY_ONE] < 1e-6
-    assert first.picture is not None
-    np.testing.assert_allclose(first.picture.predicted, first.picture.truth, rtol=1e-5)
-    assert first.found_centres is not None
-    np.testing.assert_allclose(first.found_centres, first.true_centres, atol=1e-5)
-    standing = first.rows[STANDING].poses
-    assert standing is not None
-    assert standing.translation_deg[0] == pytest.approx(90)
-
-
-def test_run_gives_the_network_the_true_poses_when_asked_to() -> None:
-    window = window_of(views=3)
-    answer = knowing_predict([room_sequence()], Sim3.identity())
-    poses: list[FloatArray] = []
-
-    def predict(
-        images: Sequence[Image], cameras: Sequence[PinholeCamera], camera_from_world: npt.ArrayLike | None = None, /
-    ) -> Prediction:
-        if camera_from_world is not None:
-            poses.append(np.asarray(camera_from_world))
-        return answer(images, cameras, camera_from_world)
-
-    run = AccuracyRun(blind_predict(max(SIZE)), ("knows", predict), AccuracyRules(), known_poses=True)
-    run.add(window)
-
-    (found,) = run.finish()
-    assert found.rows[POSED].depth is not None
-    (given,) = poses
-    np.testing.assert_allclose(given @ window.world_from_camera, np.tile(np.eye(4), (3, 1, 1)), atol=1e-12)
-
-
-def test_run_without_a_network_has_the_other_rows_and_no_picture() -> None:
-    run = AccuracyRun(blind_predict(max(SIZE)), None, AccuracyRules())
-    run.add(window_of(1, 2))
-
-    (found,) = run.finish()
-
-    assert list(found.rows) == [CONSTANT, STANDING, FEATURES]  # no other sequence: no mean map
-    assert found.picture is None
-    assert found.found_centres is None
 
 
 def test_views_answered_one_by_one_come_in_order() -> None:

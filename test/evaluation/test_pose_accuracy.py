@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from da3_ros.evaluation.pose_accuracy import AUC_THRESHOLDS_DEG, pair_motions, pose_auc, relative_pose_errors
+from da3_ros.evaluation.pose_accuracy import (
+    AUC_THRESHOLDS_DEG,
+    benchmark_motions,
+    pair_motions,
+    pose_auc,
+    relative_pose_errors,
+)
 from da3_ros.geometry.rotation import FloatArray, matrix_from_rotation_vector
 from da3_ros.geometry.sim3 import Sim3, rigid
 from test.strategies import seeds, sim3s
@@ -87,6 +93,30 @@ def test_true_motion_is_perfect_in_every_gauge(seed: int, gauge: Sim3) -> None:
 
     assert errors.worst_deg.max() < 1e-4
     assert [pose_auc(errors.worst_deg, threshold) for threshold in AUC_THRESHOLDS_DEG] == [1.0] * 4
+
+
+def test_benchmarks_motions_give_the_figures_of_its_own_code() -> None:
+    at = np.linspace(0, 2 * np.pi, 30, endpoint=False)
+    turns = matrix_from_rotation_vector(np.stack((0 * at, at, 0 * at), axis=-1))
+    true = rigid(turns, np.stack((-2 * np.sin(at), 0.3 * np.sin(3 * at), -2 * np.cos(at)), axis=-1))
+    generator = np.random.default_rng(1)
+    turned = matrix_from_rotation_vector(np.deg2rad(1.0) * generator.normal(size=(30, 3)))
+    estimated = true @ rigid(turned, 0.03 * generator.normal(size=(30, 3)))
+
+    errors = relative_pose_errors(benchmark_motions(estimated), benchmark_motions(true), 0.0)
+
+    # What compute_pose of its revision 2c21ea8 answers for the inverses of these poses.
+    theirs = [0.31340996, 0.52367816, 0.81563218, 0.90337165]
+    assert [pose_auc(errors.worst_deg, threshold) for threshold in AUC_THRESHOLDS_DEG] == pytest.approx(theirs)
+
+
+@given(seeds, sim3s())
+def test_benchmarks_motions_are_the_same_in_every_gauge(seed: int, gauge: Sim3) -> None:
+    true = poses_of(seed)
+
+    errors = relative_pose_errors(benchmark_motions(gauge.apply_to_poses(true)), benchmark_motions(true))
+
+    assert errors.worst_deg.max() < 1e-4
 
 
 def test_pair_at_one_place_counts_by_rotation_alone_and_is_counted() -> None:
