@@ -11,9 +11,11 @@ An argument that is a parameter of the node is empty by default: then `params_fi
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from pathlib import Path
 
+import yaml
 from ament_index_python.packages import get_package_share_directory
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
@@ -28,6 +30,8 @@ CONFIG = Path(get_package_share_directory("da3_ros")) / "config"
 TF_OF_NAMESPACE = [("/tf", "tf"), ("/tf_static", "tf_static")]
 # Humble and Jazzy read the first name, Fast DDS 3 (Kilted and later) the second.
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+# In names of nodes in a parameter file, as rcl understands them.
+FITTING = {"/**": r"(/\w+)*", "/*": r"/\w+"}
 
 NODE_ARGUMENTS = [
     DeclareLaunchArgument(
@@ -171,23 +175,42 @@ def nodes(context: LaunchContext) -> list[Node]:
     source = arguments["source"]
     if source:
         given = {**first_look(source), **given}
-    parameters = [ParameterFile(arguments["params_file"], allow_substs=True), typed(given)]
-    started = [node(context, "da3_node", parameters)]
+    params_file = ParameterFile(arguments["params_file"], allow_substs=True)
+    started = [node(context, "da3_node", [params_file, typed(given)])]
     if source:
         loop = is_true(arguments["loop"])
-        started.append(node(context, "image_source_node", [{**played(source, given), "loop": loop}]))
+        text = Path(params_file.evaluate(context)).read_text()
+        in_file = parameters_in(text, "/".join(("", *arguments["namespace"].split("/"), "da3_node")))
+        started.append(node(context, "image_source_node", [{**played(source, given, in_file), "loop": loop}]))
     return started
 
 
-def played(source: str, given: dict[str, str]) -> dict[str, object]:
+def played(source: str, given: dict[str, str], in_file: dict[str, object]) -> dict[str, object]:
     """What image_source_node is asked for, so that da3_node can use all of it."""
+    # What nobody listens to would be waited for.
+    known = {"cameras": [""], "image_transport": "raw", **in_file, **typed(given)}
     return {
         "source": ParameterValue(source, value_type=str),
-        "cameras": typed(given).get("cameras", [""]),  # one that nobody listens to would be waited for
         # In this mode da3_node gives the optical frames a parent, and a frame has only one.
         "static_tf": given["tf_mode"] != "cameras",
-        "image_transport": given.get("image_transport", "raw"),
+        **{name: known[name] for name in ("cameras", "image_transport")},
     }
+
+
+def parameters_in(text: str, node_name: str) -> dict[str, object]:
+    """What a parameter file says of a node, by its full name; of several sections that fit, the last one rules."""
+    found: dict[str, object] = {}
+
+    def take(content: object, name: str) -> None:
+        for key, inner in content.items() if isinstance(content, dict) else ():
+            if key != "ros__parameters":
+                take(inner, f"{name}/{str(key).strip('/')}")
+            elif re.fullmatch(wildcard.sub(lambda stars: FITTING[stars[0]], name), fitted):
+                found.update(inner or {})
+
+    wildcard, fitted = re.compile(r"/\*\*?"), "/" + "/".join(filter(None, node_name.split("/")))
+    take(yaml.safe_load(text), "")
+    return found
 
 
 def first_look(source: str) -> dict[str, str]:

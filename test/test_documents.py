@@ -24,6 +24,7 @@ from da3_ros.nodes import health
 from da3_ros.nodes.camera_outputs import TOPICS
 from da3_ros.nodes.da3_node import Da3Node
 from da3_ros.nodes.image_source_node import SourceParams
+from da3_ros.nodes.progress import MOVES, Flow
 from da3_ros.nodes.robot_health import GravityState, OdometryInputState, RigInputState, RobotState
 from da3_ros.ros.params import NodeParams
 from da3_ros.streaming.camera_health import CameraHealth
@@ -153,14 +154,15 @@ def test_services_are_what_the_node_offers(node: Da3Node) -> None:
 
 def test_diagnostics_are_what_the_node_reports() -> None:
     idle = CameraHealth("front", 0, 0, None, 0, 0, None, "")
-    state = health.InputState("/front/image_raw", 0, "reliable", False, {})
+    state = health.InputState("/front/image_raw", 0, "reliable", False, {}, 0, "", "")
+    flow = Flow(True, MOVES, MOVES, {"front": MOVES}, {"front": MOVES})
     counters = Counters(frames_in=1, sets=0, windows=0, frames_published=0, dropped={"late": 1}, in_flight=0)
     latencies = health.LatencyLog()
     latencies.add(1.0)
 
     rig = RigInputState(0, {}, {}, True, True)
     robot = RobotState(rig, OdometryInputState("/odom", 1, 0, 0, 1, "", "", ""), GravityState("/imu", 1, True, ""))
-    reports = health.reports([(idle, state)], counters, latencies.percentiles(), 0.0, None, (), robot)
+    reports = health.reports([(idle, state)], flow, counters, latencies.percentiles(), 0.0, None, (), robot)
 
     listed = {name: values for name, _, values in rows(section(NODE, "## Diagnostics"))}
     tasks = {f"`{report.task}`".replace("front", "<name>"): report for report in reports}

@@ -50,6 +50,7 @@ class CameraInput:
         self.camera = camera
         self._info_faults: Counter[str] = Counter()
         self._info_fault = ""  # of the newest camera_info
+        self._received, self._frame_id, self._refusal = 0, "", ""
         self._push, self._refuse = push, refuse
         self._decode = compressed_messages.to_array if compressed else image_messages.to_array
         self._info: CameraInfo | None = None
@@ -68,6 +69,7 @@ class CameraInput:
     def forget(self) -> None:
         """Learn the image size anew, and hold the newest camera_info against it."""
         self._size = self._calibration = None
+        self._refusal = ""
         self._info_is_new = self._info is not None
 
     @property
@@ -76,22 +78,45 @@ class CameraInput:
         images = self._images
         calibrated = self._calibration is not None
         return InputState(
-            images.topic, images.publisher_count, images.reliability.name.lower(), calibrated, dict(self._info_faults)
+            topic=images.topic,
+            publishers=images.publisher_count,
+            reliability=images.reliability.name.lower(),
+            calibrated=calibrated,
+            refused_infos=dict(self._info_faults),
+            received=self._received,
+            frame_id=self._frame_id,
+            refusal=self._refusal,
         )
 
     def _on_image(self, message: Image | CompressedImage) -> None:
+        self._received += 1
+        self._frame_id = message.header.frame_id
         try:
-            image = self._decode(message)
-            size = (image.shape[0], image.shape[1])
-            if size != (self._size or size):
-                raise FrameError("size_changed", f"the image has {size} pixels (H, W), the first one had {self._size}")
+            frame = self._to_frame(message)
         except FrameError as error:
-            self._refuse(error.cause)
-            self._warn(error)
-            return
-        self._size = size
+            self._refuse_image(error)
+        except Exception as error:  # what nobody has foreseen costs this image, not the node
+            text = " ".join(str(error).split())  # OpenCV's have several lines
+            self._refuse_image(FrameError("corrupt_image", f"it cannot be read: {type(error).__name__}: {text}"))
+        else:
+            self._refusal = ""
+            self._push(frame)
+
+    def _to_frame(self, message: Image | CompressedImage) -> Frame:
+        image = self._decode(message)
+        size = (image.shape[0], image.shape[1])
+        if size != (self._size or size):
+            what = f"the image has {size} pixels (H, W), the first one had {self._size}"
+            raise FrameError("size_changed", f"{what}: ~/reset takes another size")
         stamp_ns = to_ns(message.header.stamp)
-        self._push(Frame(self.camera, stamp_ns, message.header.frame_id, image, self._calibration_for(size)))
+        frame = Frame(self.camera, stamp_ns, message.header.frame_id, image, self._calibration_for(size))
+        self._size = size
+        return frame
+
+    def _refuse_image(self, error: FrameError) -> None:
+        self._refusal = f"{error.cause}: {error}"
+        self._refuse(error.cause)
+        self._warn(error)
 
     def _on_info(self, message: CameraInfo) -> None:
         # Equal but for the stamp, nearly always: nothing is computed twice.

@@ -133,6 +133,8 @@ class Da3Node(LifecycleNode):
         _log.info("configured: %s, cameras %s", answering, list(params.cameras))
         if not params.has_track:
             _log.info("window_size is 1: there is depth, but no track, so ~/odom, ~/path, poses and TF are silent")
+        if params.require_metric:
+            _log.info("require_metric: but for ~/status, nothing is published while metres are not known")
         if params.tf_mode == "base" and params.scale_mode == "relative":
             _log.warning(
                 "tf_mode is 'base', but the scale is relative: TF between base and cameras is metric, depth not"

@@ -151,7 +151,11 @@ class ExternalOdometry:
 
     def at(self, stamp_ns: int) -> FloatArray | None:
         """(4, 4) rigid `odom_from_base` in metres at a stamp, or None when it is not known (yet); never waits."""
-        pose = None if self._guard.echo else self._origin.at(stamp_ns)
+        pose = self._origin.at(stamp_ns)
+        # After the pose, so that no edge can have come in between: the scale could not unlearn it.
+        self._guard.look_at_tf()
+        if self._guard.echo:
+            pose = None
         self._asked += 1
         self._answered += pose is not None
         self._asked_ns = stamp_ns

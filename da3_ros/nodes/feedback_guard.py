@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class FeedbackGuard:
-    """Looks now and then, on the executor's thread; warns once about each loop.
+    """Looks now and then on the executor's thread, at TF whenever a pose is asked for; warns once about each loop.
 
     An echo is our own output come back unchanged: it says nothing, and is not used. Another node that takes our
     odometry and publishes the one that comes in is only suspected: it may have other sources besides.
@@ -49,15 +49,21 @@ class FeedbackGuard:
 
     def look(self) -> None:
         """Look at the TF tree, and at most every five seconds at the graph of nodes."""
-        if self._frame and not self.echo:
-            ours = sorted(self._owner.ours & self._tf.frames_between(self._frame, self._base_frame))
-            if ours:
-                way = f"TF {self._frame} <- {self._base_frame}"
-                self.echo = f"{way} passes through '{ours[0]}', whose place in it this node itself publishes"
+        self.look_at_tf()
         if not self.echo and time.monotonic() >= self._due_s:
             self._due_s = time.monotonic() + LOOK_PERIOD_S
             self.suspicion = self._suspicion()
         self._warn()
+
+    def look_at_tf(self) -> None:
+        """Look at the TF tree alone; for any thread."""
+        if not self._frame or self.echo:
+            return
+        ours = sorted(self._owner.ours & self._tf.frames_between(self._frame, self._base_frame))
+        if ours:
+            way = f"TF {self._frame} <- {self._base_frame}"
+            self.echo = f"{way} passes through '{ours[0]}', whose place in it this node itself publishes"
+            self._warn()
 
     def _echo_of_settings(self, params: NodeParams) -> str:
         resolve = self._node.resolve_topic_name

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from da3_ros.nodes.progress import Flow
 from da3_ros.nodes.robot_health import RobotState, robot_reports
 from da3_ros.ros.diagnostics import Level, TaskReport
 from da3_ros.ros.status_messages import TrackingState, distrusted_cameras, tracking_state
@@ -21,6 +22,7 @@ from da3_ros.streaming.results import WindowResult
 from da3_ros.streaming.scale import ScaleState
 
 HELD_NS = 5_000_000_000
+DISABLED = "disabled by ~/set_enabled"
 
 
 class LatencyLog:
@@ -52,6 +54,9 @@ class InputState:
         reliability: of the subscription.
         calibrated: whether a usable camera_info has come.
         refused_infos: camera_info messages that were not usable, by cause.
+        received: images that came, usable or not.
+        frame_id: of the newest image.
+        refusal: why the newest image cannot be used, in words; empty when it can.
     """
 
     topic: str
@@ -59,10 +64,20 @@ class InputState:
     reliability: str
     calibrated: bool
     refused_infos: Mapping[str, int]
+    received: int
+    frame_id: str
+    refusal: str
 
 
-def camera_report(health: CameraHealth, state: InputState) -> TaskReport:
-    """One camera: the first thing that is wrong with it, or that all is well."""
+def camera_report(health: CameraHealth, state: InputState, flow: Flow, shared: str = "") -> TaskReport:
+    """One camera: the first thing that is wrong with it, or that all is well.
+
+    Args:
+        health: how it takes part in the frame sets.
+        state: its subscription.
+        flow: what has stood still for too long.
+        shared: which cameras have its frame too, in words; empty when none has.
+    """
     values: dict[str, str | int | float | bool] = {
         "topic": state.topic,
         "publishers": state.publishers,
@@ -76,10 +91,13 @@ def camera_report(health: CameraHealth, state: InputState) -> TaskReport:
         **{f"refused_{cause}": messages for cause, messages in sorted(state.refused_infos.items())},
     }
     task = f"camera {health.camera}".strip()
-    if not state.publishers and not health.frames_in:
+    if not flow.is_enabled:
+        return TaskReport(task, Level.OK, DISABLED, values)
+    if not (state.publishers or state.received):
         return TaskReport(task, Level.ERROR, f"nobody publishes {state.topic}", values)
-    if health.problem:
-        return TaskReport(task, Level.WARN, health.problem, values)
+    fault = _camera_fault(health, state, flow) or shared
+    if fault:
+        return TaskReport(task, Level.WARN, fault, values)
     if state.refused_infos and not state.calibrated:
         return TaskReport(task, Level.WARN, "camera_info is not usable: the network's own focal length is used", values)
     if not state.calibrated:
@@ -87,8 +105,37 @@ def camera_report(health: CameraHealth, state: InputState) -> TaskReport:
     return TaskReport(task, Level.OK, "running", values)
 
 
-def stream_report(counters: Counters, latencies: Mapping[str, float], rate_hz: float) -> TaskReport:
-    """The whole stream: rates, latencies and where frames were lost."""
+def _camera_fault(health: CameraHealth, state: InputState, flow: Flow) -> str:
+    """The first thing that keeps a camera's images from being used; empty when they are."""
+    received, used = flow.received[health.camera], flow.used[health.camera]
+    if not state.publishers:
+        return f"nobody publishes {state.topic} any more"
+    if received.seconds:
+        return f"silent: no image has come for {received.seconds:.0f} s"
+    if state.refusal:
+        return f"its images are refused: {state.refusal}"
+    if health.problem:
+        return health.problem
+    if used.seconds:
+        return f"none of its images has been used for {used.seconds:.0f} s: {used.causes or 'they wait for others'}"
+    return ""
+
+
+def shared_frames(cameras: Iterable[tuple[CameraHealth, InputState]]) -> dict[str, str]:
+    """By camera, which of them have one frame between them, in words: no place in TF can be right for all of these."""
+    sharing: dict[str, list[str]] = {}
+    for health, state in cameras:
+        sharing.setdefault(state.frame_id, []).append(health.camera)
+    return {
+        camera: f"cameras {', '.join(names)} share frame '{frame_id}': give each driver its own frame_id"
+        for frame_id, names in sharing.items()
+        if frame_id and len(names) > 1
+        for camera in names
+    }
+
+
+def stream_report(flow: Flow, counters: Counters, latencies: Mapping[str, float], rate_hz: float) -> TaskReport:
+    """The whole stream: whether windows come now, rates, latencies and where frames were lost."""
     values: dict[str, str | int | float | bool] = {
         "window_rate_hz": rate_hz,
         **latencies,
@@ -99,10 +146,19 @@ def stream_report(counters: Counters, latencies: Mapping[str, float], rate_hz: f
         "windows": counters.windows,
         **{f"dropped_{cause}": frames for cause, frames in sorted(counters.dropped.items())},
     }
+    images, windows = flow.images, flow.windows
+    if not flow.is_enabled:
+        return TaskReport("stream", Level.OK, DISABLED, values)
     if not counters.frames_in:
         return TaskReport("stream", Level.WARN, "no image has come yet", values)
+    if images.seconds:
+        return TaskReport("stream", Level.WARN, f"no image has come for {images.seconds:.0f} s", values)
     if not counters.windows:
         return TaskReport("stream", Level.WARN, "images come, but no window is complete yet", values)
+    if windows.seconds:
+        why = windows.causes or "the engine takes longer than usual"
+        text = f"images come, but no window for {windows.seconds:.0f} s: {why}"
+        return TaskReport("stream", Level.WARN, text, values)
     return TaskReport("stream", Level.OK, "running", values)
 
 
@@ -158,7 +214,8 @@ def scale_text(scale: ScaleState, has_track: bool = True) -> str:
 
 
 def reports(
-    cameras: Iterable[tuple[CameraHealth, InputState]],
+    cameras: Sequence[tuple[CameraHealth, InputState]],
+    flow: Flow,
     counters: Counters,
     latencies: Mapping[str, float],
     rate_hz: float,
@@ -167,6 +224,7 @@ def reports(
     robot: RobotState,
 ) -> list[TaskReport]:
     """All parts of one /diagnostics message."""
-    camera_reports = [camera_report(health, state) for health, state in cameras]
-    stream = stream_report(counters, latencies, rate_hz)
+    shared = shared_frames(cameras)
+    camera_reports = [camera_report(health, state, flow, shared.get(health.camera, "")) for health, state in cameras]
+    stream = stream_report(flow, counters, latencies, rate_hz)
     return [*camera_reports, stream, tracking_report(result), memory_report(given_up), *robot_reports(robot)]

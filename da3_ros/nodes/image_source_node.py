@@ -22,6 +22,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_ros import StaticTransformBroadcaster
 
+from da3_ros.nodes.subscribers import wait_for_subscribers
 from da3_ros.ros.camera_messages import camera_info_message
 from da3_ros.ros.compressed_messages import jpeg_message
 from da3_ros.ros.image_messages import rgb_message
@@ -143,18 +144,20 @@ class ImageSourceNode(Node):
         super().destroy_node()
 
     def _publish_rig(self) -> None:
-        rig = self._source.base_from_camera
-        if not (self._params.static_tf and rig):
+        edges = self._source.static_transforms
+        if not (self._params.static_tf and edges):
             return
-        about = header(0, self._source.base_frame)
         self._static = StaticTransformBroadcaster(self)
-        self._static.sendTransform([transform_message(pose, about, frame_id) for frame_id, pose in rig.items()])
+        self._static.sendTransform(
+            [transform_message(edge.parent_from_child, header(0, edge.parent), edge.child) for edge in edges]
+        )
 
     def _run(self) -> None:
         try:
             # Once for nothing: the first frame can take seconds (a simulated room is lit), and time begins after it.
             next(self._source.play(0), None)
-            self._wait_for_subscribers()
+            if self._params.wait_for_subscribers:
+                wait_for_subscribers(self._images.values(), self._stopping)
             self._play()
             for publisher in self._images.values():
                 if not self._stopping.is_set():
@@ -165,12 +168,6 @@ class ImageSourceNode(Node):
             _log.debug("while playing", exc_info=True)
         finally:
             self.finished.set()
-
-    def _wait_for_subscribers(self) -> None:
-        publishers = self._images.values()
-        while self._params.wait_for_subscribers and not all(p.get_subscription_count() for p in publishers):
-            if self._stopping.wait(0.05):
-                return
 
     def _play(self) -> None:
         """Play the source once, or again and again."""

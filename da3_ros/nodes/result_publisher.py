@@ -14,6 +14,7 @@ from rclpy.lifecycle import LifecycleNode
 from tf2_ros import TransformBroadcaster
 
 from da3_ros.geometry.cloud import DepthFilter
+from da3_ros.geometry.rotation import FloatArray
 from da3_ros.nodes.camera_outputs import CameraOutputs
 from da3_ros.nodes.rig_keeper import KeptRig
 from da3_ros.ros.odometry_messages import odometry_message, path_message, pose_stamped_message
@@ -66,7 +67,7 @@ class ResultPublisher:
         result: WindowResult,
         path: tuple[OdometryState, ...],
         kept: DepthFilter,
-        owns: Callable[[str], bool],
+        owns: Callable[[str, str], bool],
         rig: KeptRig | None,
     ) -> int:
         """Publish what is new in a window, oldest set first; return the time that took, nanoseconds.
@@ -75,7 +76,7 @@ class ResultPublisher:
             result: of the window.
             path: the newest base poses, oldest first.
             kept: which depth is published.
-            owns: whether the TF edge to a frame is ours to publish.
+            owns: whether the TF edge to a frame is ours to publish, and this camera's; no camera for the base.
             rig: the estimate of the rig, when the window has a new one.
         """
         start_ns = time.monotonic_ns()
@@ -87,9 +88,17 @@ class ResultPublisher:
             self._rig.publish(rig_estimate_message(rig.estimate, rig.frame_ids, rig.stamp_ns))
         return time.monotonic_ns() - start_ns
 
-    def publish_account(self, counters: Counters, reason: str, stamp_ns: int = 0) -> None:
-        """Publish that images came to nothing, and why; the stamp is that of the window concerned, 0 without one."""
-        self._status.publish(account_message(counters, reason, header(stamp_ns, self._params.odom_frame)))
+    def publish_account(self, counters: Counters, reason: str, last: WindowResult | None, stamp_ns: int = 0) -> None:
+        """Publish that images came to nothing, and why.
+
+        Args:
+            counters: the account now.
+            reason: what happened, in words.
+            last: result of the newest window since the start or a reset, None without one.
+            stamp_ns: of the window concerned, 0 without one.
+        """
+        about = header(stamp_ns, self._params.odom_frame)
+        self._status.publish(account_message(counters, reason, last, about))
 
     def publish_status(self, result: WindowResult, counters: Counters, publish_ns: int) -> float:
         """Publish what became of the window; return its latency in milliseconds."""
@@ -99,7 +108,7 @@ class ResultPublisher:
         self._status.publish(window_status_message(result, counters, publish_ns, latency_ns, about))
         return latency_ns * 1e-6
 
-    def _publish_set(self, new: SetResult, kept: DepthFilter, owns: Callable[[str], bool]) -> None:
+    def _publish_set(self, new: SetResult, kept: DepthFilter, owns: Callable[[str, str], bool]) -> None:
         base = new.odometry
         covariance = NO_COVARIANCE if base is None else base.pose_covariance
         # TF first: whoever gets an image can look its pose up.
@@ -118,19 +127,20 @@ class ResultPublisher:
                 )
             )
 
-    def _publish_transforms(self, new: SetResult, owns: Callable[[str], bool]) -> None:
+    def _publish_transforms(self, new: SetResult, owns: Callable[[str, str], bool]) -> None:
         if self._transforms is None:
             return
+        edges: list[tuple[FloatArray, int, str, str]] = []
         if self._params.tf_mode == "cameras":
             trusted = [view for view in new.views if view.trusted]
-            edges = [(view.odom_from_camera, view.frame.stamp_ns, view.frame.frame_id) for view in trusted]
+            edges = [(v.odom_from_camera, v.frame.stamp_ns, v.frame.frame_id, v.frame.camera) for v in trusted]
         elif new.odometry is not None:
-            edges = [(new.odometry.odom_from_base, new.odometry.stamp_ns, self._params.base_frame)]
-        else:
-            edges = []
+            edges = [(new.odometry.odom_from_base, new.odometry.stamp_ns, self._params.base_frame, "")]
         odom = self._params.odom_frame
         messages = [
-            transform_message(pose, header(stamp_ns, odom), child) for pose, stamp_ns, child in edges if owns(child)
+            transform_message(pose, header(stamp_ns, odom), child)
+            for pose, stamp_ns, child, camera in edges
+            if owns(child, camera)
         ]
         if messages:
             self._transforms.sendTransform(messages)  # one message for all cameras of a set

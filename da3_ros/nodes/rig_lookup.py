@@ -1,6 +1,9 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the cameras sit on the robot, from TF: each is read once, when TF first places it."""
+"""Where the cameras sit on the robot, from TF: each is read once, when TF first places it.
+
+Of cameras that share a frame only the first is placed: two cannot sit at one place.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,7 @@ class RigLookup:
         self._tf = tf
         self._base_frame = base_frame
         self._found: dict[str, FloatArray] = {}
+        self._camera_of: dict[str, str] = {}  # by frame
         self._missing: dict[str, str] = dict.fromkeys(cameras, "no image has come yet")
         self._deadline_s = time.monotonic() + patience_s
         self.has_looked = False
@@ -80,6 +84,11 @@ class RigLookup:
                 continue
             if not frame.frame_id:
                 self._missing[frame.camera] = "its images name no frame_id"
+                continue
+            first = self._camera_of.setdefault(frame.frame_id, frame.camera)
+            if first != frame.camera:
+                what = f"it shares frame '{frame.frame_id}' with camera '{first}'"
+                self._missing[frame.camera] = f"{what}: give each driver its own frame_id"
                 continue
             try:
                 self._found[frame.camera] = self._tf.lookup(self._base_frame, frame.frame_id)

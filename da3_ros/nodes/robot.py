@@ -23,13 +23,14 @@ from da3_ros.streaming.frame import Window
 from da3_ros.streaming.pipeline import Pipeline
 
 PATIENCE_S = 2.0
+ORIGIN_TOLERANCE_NS = 500_000_000
 _log = logging.getLogger(__name__)
 
 
 class Robot:
     """Everything that comes in besides images, from its making until `destroy`.
 
-    `prepare` and `odometry_at` are for the inference thread, all else for the executor's.
+    `prepare`, `odometry_at` and `origin_at` are for the inference thread, all else for the executor's.
 
     Attributes:
         tf_owner: which edges are ours to publish.
@@ -69,6 +70,32 @@ class Robot:
         """(4, 4) `odom_from_base` by the robot's own odometry, metres; None when it is not known (yet)."""
         return None if self._odometry is None else self._odometry.at(stamp_ns)
 
+    def origin_at(self, stamp_ns: int) -> FloatArray | None:
+        """(4, 4) `odom_from_base` by another node's TF at about this stamp, metres; None where none gives it."""
+        if not self._has_foreign_origin:
+            return None
+        frames = self._params.odom_frame, self._params.base_frame
+        try:
+            return self._tf.lookup(*frames, stamp_ns)
+        except LookupError as error:
+            nearest, reason = self._newest_near(stamp_ns), str(error)
+        if nearest is None:
+            _log.warning("the trajectory begins at zero, not where TF has '%s' in '%s': %s", *reversed(frames), reason)
+        return nearest
+
+    def _newest_near(self, stamp_ns: int) -> FloatArray | None:
+        """TF that began, or will come, a little after the image will do: while a robot starts up it stands."""
+        try:
+            newest_ns, pose = self._tf.newest(self._params.odom_frame, self._params.base_frame)
+        except LookupError:
+            return None
+        return pose if abs(newest_ns - stamp_ns) <= ORIGIN_TOLERANCE_NS else None
+
+    @property
+    def _has_foreign_origin(self) -> bool:
+        way = self._tf.frames_between(self._params.odom_frame, self._params.base_frame)
+        return bool(way) and not way & self.tf_owner.ours
+
     def prepare(self, window: Window, pipeline: Pipeline) -> None:
         """Before a window: tell the pipeline what has become known; the first call waits a little for what is not."""
         placed = self._rig.poll(window.frame_sets[-1].frames)
@@ -84,7 +111,8 @@ class Robot:
         if self._odometry is not None:
             self._odometry.look()
         wants_tf = params.odometry_topic or params.odometry_frame or params.imu_topic or params.tf_mode != "none"
-        if not (wants_tf or self._rig.missing):
+        # A trajectory that begins at a reset asks for its origin again.
+        if not (wants_tf or self._rig.missing or (params.has_track and self._has_foreign_origin)):
             self._tf.destroy()
 
     @property

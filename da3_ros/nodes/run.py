@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -19,13 +20,17 @@ from da3_ros.nodes import health
 from da3_ros.nodes.camera_input import CameraInput
 from da3_ros.nodes.inference_thread import InferenceThread
 from da3_ros.nodes.map_keeper import MapKeeper
+from da3_ros.nodes.progress import Flow, Progress
 from da3_ros.nodes.result_publisher import ResultPublisher
 from da3_ros.nodes.rig_keeper import RigKeeper
 from da3_ros.nodes.robot import Robot
 from da3_ros.nodes.stream_settings import stream_config
 from da3_ros.ros.diagnostics import RateMeter, diagnostics_message
+from da3_ros.ros.log_bridge import throttled
 from da3_ros.ros.params import NodeParams
+from da3_ros.streaming.camera_health import CameraHealth
 from da3_ros.streaming.frame import Frame, Window
+from da3_ros.streaming.ledger import Counters
 from da3_ros.streaming.model_scale import MetricDepth
 from da3_ros.streaming.pipeline import Pipeline
 from da3_ros.streaming.results import WindowResult
@@ -74,8 +79,10 @@ class Run:
         undo.callback(self._robot.destroy)
         has_odometry = bool(params.odometry_topic or params.odometry_frame)
         odometry_at = self._robot.odometry_at if has_odometry else None
-        self.pipeline = Pipeline(stream_config(params), engine, time.monotonic_ns, odometry_at, metric_depth)
+        origin_at, now_ns = self._robot.origin_at, time.monotonic_ns
+        self.pipeline = Pipeline(stream_config(params), engine, now_ns, odometry_at, metric_depth, origin_at)
         self._before, self._fed_s = self.pipeline.counters(), time.monotonic()
+        self._progress = Progress(self._fed_s)
         for name in params.cameras:
             compressed = params.image_transport == "compressed"
             camera = CameraInput(self._node, name, compressed, self._push, self.pipeline.count_unusable)
@@ -96,6 +103,7 @@ class Run:
         """Begin a new trajectory."""
         self._robot.begin()
         self.pipeline.reset()
+        self._result = None  # nothing of it holds on the new trajectory, least of all its scale
         self.map.clear()
         self.rig.clear()
         for camera in self.inputs:
@@ -115,7 +123,7 @@ class Run:
             result = self.pipeline.process(window)
         except Exception as error:
             reason, stamp_ns = f"window {window.index} failed: {error}", window.frame_sets[-1].stamp_ns
-            self._outputs.publish_account(self.pipeline.counters(), reason, stamp_ns)
+            self._outputs.publish_account(self.pipeline.counters(), reason, self._result, stamp_ns)
             raise
         kept = DepthFilter(params.min_confidence, params.edge_threshold, params.min_depth, params.max_depth)
         owns = self._robot.tf_owner.may_publish
@@ -134,18 +142,29 @@ class Run:
             self._fed_s = now_s
         elif counters.in_flight and now_s - self._fed_s > self._silence_s():
             self.pipeline.flush()  # the cameras have stopped: what waits for more will not get it
-        if counters.dropped != before.dropped and counters.windows == before.windows and not counters.in_flight:
-            self._outputs.publish_account(counters, "images were lost without a window")
+        if _lost(counters) != _lost(before) and counters.windows == before.windows and not counters.in_flight:
+            self._outputs.publish_account(counters, "images were lost without a window", self._result)
         self._robot.look()
-        if self._diagnostics.get_subscription_count():
-            self._publish_diagnostics()
+        self._diagnose(counters, now_s)
 
-    def _publish_diagnostics(self) -> None:
+    def _diagnose(self, counters: Counters, now_s: float) -> None:
+        cameras = list(zip(self.pipeline.health(), (camera.state for camera in self.inputs), strict=True))
+        received = {one.camera: state.received for one, state in cameras}
+        used = {one.camera: one.frames_used for one, _ in cameras}
+        # Also when nobody listens to the diagnostics: whoever comes later is told since when.
+        flow = self._progress.look(counters, received, used, self._wants_images(), now_s)
+        for text in set(health.shared_frames(cameras).values()):
+            _log.warning("%s", text, extra=throttled(text, math.inf))
+        if self._diagnostics.get_subscription_count():
+            self._publish_diagnostics(cameras, flow, counters)
+
+    def _publish_diagnostics(
+        self, cameras: Sequence[tuple[CameraHealth, health.InputState]], flow: Flow, counters: Counters
+    ) -> None:
         params = self._params()
-        cameras = zip(self.pipeline.health(), (camera.state for camera in self.inputs), strict=True)
         rate_hz = self._rate.rate_hz(time.monotonic_ns())
         percentiles, given_up, robot = self._latencies.percentiles(), self.pipeline.relief, self._robot.state
-        parts = health.reports(cameras, self.pipeline.counters(), percentiles, rate_hz, self._result, given_up, robot)
+        parts = health.reports(cameras, flow, counters, percentiles, rate_hz, self._result, given_up, robot)
         hardware = f"{params.engine} on {params.device}"
         now = self._node.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostics_message(now, self._node.get_name(), hardware, parts))
@@ -154,3 +173,8 @@ class Run:
         """After how long without any frame the cameras have stopped."""
         slowest_ns = max(camera.period_ns for camera in self.pipeline.health())
         return max(SILENCE_S, 3e-9 * slowest_ns)
+
+
+def _lost(counters: Counters) -> int:
+    """Frames lost, but for those that were not wanted."""
+    return sum(frames for cause, frames in counters.dropped.items() if cause != "disabled")

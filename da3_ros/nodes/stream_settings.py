@@ -29,6 +29,7 @@ def stream_config(params: NodeParams) -> StreamConfig:
         max_rejected=params.max_rejected,
         scale_mode=params.scale_mode,
         fixed_scale=params.fixed_scale,
+        require_metric=params.require_metric,
         metric_every=params.metric_every,
         metric_views=params.metric_views,
         intrinsics=params.intrinsics,

@@ -24,6 +24,7 @@ class TfOwner:
         self._odom_frame = odom_frame
         self._ours: set[str] = set()
         self._refused: dict[str, str] = {}
+        self._cameras: dict[str, str] = {}
 
     @property
     def ours(self) -> frozenset[str]:
@@ -35,9 +36,15 @@ class TfOwner:
         """Parents that others have given to frames that we would have published, by child frame."""
         return dict(self._refused)
 
-    def may_publish(self, child: str) -> bool:
-        """Whether the edge from the odometry frame to this frame is ours to publish; an empty name is nobody's."""
-        if not child or child in self._refused:
+    def may_publish(self, child: str, camera: str = "") -> bool:
+        """Whether the edge from the odometry frame to this frame is ours to publish; an empty name is nobody's.
+
+        Args:
+            child: the frame.
+            camera: whose frame it is: of cameras that share one, only the first has it, or it would jump between
+                their places. Empty for the base.
+        """
+        if not child or child in self._refused or self._cameras.setdefault(child, camera) != camera:
             return False
         # Before our first message, also an edge that looks like ours is another's.
         known = {self._odom_frame} if child in self._ours else set()

@@ -98,6 +98,8 @@ def _check_odometry(params: NodeParams) -> None:
 
 def _check_metres(params: NodeParams) -> None:
     model, mode = params.metric_model, params.scale_mode
+    if params.require_metric and mode == "relative":
+        raise ValueError("require_metric with scale_mode 'relative' would publish nothing: set scale_mode to auto")
     if mode == "model" and not (model or params.knows_metres or params.awaits_model):
         raise ValueError(
             f"scale_mode 'model' needs metric_model '{METRIC_MODEL}', or the model {METRIC_MODEL} or {NESTED_MODEL}"

@@ -80,7 +80,7 @@ def to_array(message: Image) -> RgbArray:
 
     Raises:
         FrameError: with the cause `unknown_encoding`, `bad_step` (rows cannot lie as the message says),
-            `truncated` or `empty_image`.
+            `truncated`, `empty_image` or `corrupt_image` (cv_bridge knows the encoding, but cannot read the data).
     """
     if message.width == 0 or message.height == 0 or len(message.data) == 0:
         raise FrameError("empty_image", f"image of {message.width}x{message.height} with {len(message.data)} bytes")
@@ -120,7 +120,8 @@ def _decode_rows(message: Image, layout: _Layout) -> RgbArray:
     pixel_bytes = layout.channels * layout.sample_bytes
     if layout.even_width and message.width % 2:
         raise FrameError("bad_step", f"{message.encoding} needs an even width, not {message.width}")
-    _check_rows(message, message.width * pixel_bytes, message.step * message.height)
+    row_bytes = message.width * pixel_bytes
+    _check_rows(message, row_bytes, message.step * message.height, message.step - row_bytes)
     dtype = np.dtype(np.uint8) if layout.sample_bytes == 1 else np.dtype(">u2" if message.is_bigendian else "<u2")
     samples: npt.NDArray[Any] = np.ndarray(
         (message.height, message.width, layout.channels),
@@ -137,44 +138,46 @@ def _decode_rows(message: Image, layout: _Layout) -> RgbArray:
 
 
 def _decode_two_planes(message: Image) -> RgbArray:
-    height, width, step = message.height, message.width, message.step
+    height, width, step, is_full = message.height, message.width, message.step, message.encoding == "nv24"
     if height % 2 or width % 2:
         raise FrameError("bad_step", f"{message.encoding} needs even sizes, not {width}x{height}")
-    chroma_bytes = step * height * 2 if message.encoding == "nv24" else step * height // 2
-    _check_rows(message, width, step * height + chroma_bytes)
-    data = np.frombuffer(message.data, np.uint8)
-    luma = data[: step * height].reshape(height, step)[:, :width]
-    chroma = data[step * height : step * height + chroma_bytes]
-    if message.encoding == "nv24":
-        full = chroma.reshape(height, step, 2)[:, :width]
-        halved = cv2.resize(full, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    else:
-        halved = chroma.reshape(height // 2, step)[:, :width].reshape(height // 2, width // 2, 2)
+    rows, columns, chroma_step = (height, width, 2 * step) if is_full else (height // 2, width // 2, step)
+    luma_bytes = step * height
+    _check_rows(message, width, luma_bytes + chroma_step * rows, chroma_step - 2 * columns)
+    data = memoryview(message.data).cast("B")
+    luma: npt.NDArray[np.uint8] = np.ndarray((height, width), np.uint8, data, strides=(step, 1))
+    # By strides, which unlike a reshape do without the padding after the last row.
+    chroma: npt.NDArray[np.uint8] = np.ndarray(
+        (rows, columns, 2), np.uint8, data, offset=luma_bytes, strides=(chroma_step, 2, 1)
+    )
+    halved = cv2.resize(chroma, (width // 2, height // 2), interpolation=cv2.INTER_AREA) if is_full else chroma
     rgb = cv2.cvtColorTwoPlane(luma, halved, _TWO_PLANE_CODES[message.encoding])
     return np.asarray(rgb, dtype=np.uint8)
 
 
-def _check_rows(message: Image, row_bytes: int, total_bytes: int) -> None:
+def _check_rows(message: Image, row_bytes: int, total_bytes: int, last_padding: int) -> None:
     """Refuse data whose rows cannot lie where `step` says; only the padding after the last row may be missing."""
     what = f"{message.encoding} {message.width}x{message.height} with step {message.step}"
     if message.step < row_bytes:
         raise FrameError("bad_step", f"{what}: a row takes {row_bytes} bytes")
     if len(message.data) > total_bytes:
         raise FrameError("bad_step", f"{what}: {len(message.data)} bytes of data where {total_bytes} belong")
-    if len(message.data) < total_bytes - (message.step - row_bytes):
+    if len(message.data) < total_bytes - last_padding:
         raise FrameError("truncated", f"{what}: {len(message.data)} of {total_bytes} bytes")
 
 
 def _decode_with_cv_bridge(message: Image) -> RgbArray:
-    unknown = FrameError("unknown_encoding", f"encoding '{message.encoding}' is not a colour image known here")
+    unknown = f"encoding '{message.encoding}' is not a colour image known here"
     try:
         from cv_bridge import CvBridge, CvBridgeError
     except (ImportError, AttributeError):  # AttributeError: cv_bridge built for another numpy
-        raise unknown from None
+        raise FrameError("unknown_encoding", unknown) from None
     try:
         image = CvBridge().imgmsg_to_cv2(message, "rgb8")
-    except CvBridgeError as error:
-        raise unknown from error
+    except (CvBridgeError, ImportError) as error:  # ImportError: it loads its compiled part only here
+        raise FrameError("unknown_encoding", f"{unknown}, nor to cv_bridge: {error}") from error
+    except Exception as error:  # whatever numpy says of data that do not fit
+        raise FrameError("corrupt_image", f"cv_bridge cannot read '{message.encoding}': {error}") from error
     return np.array(image, dtype=np.uint8, order="C")
 
 

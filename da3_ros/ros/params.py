@@ -116,8 +116,8 @@ class NodeParams:
     )
     intrinsics: str = parameter(
         "auto",
-        "Focal length and principal point: calibrated (camera_info rules; without one the network's), predicted (the "
-        "network's), or auto (calibrated where camera_info has come, else predicted).",
+        "Focal length and principal point: calibrated (camera_info rules; a window with a camera that has none fails), "
+        "predicted (the network's), or auto (calibrated where camera_info has come, else predicted).",
         choices=("auto", "calibrated", "predicted"),
     )
     pose_source: str = parameter(
@@ -162,6 +162,11 @@ class NodeParams:
     )
     fixed_scale: float = parameter(
         1.0, "Metres per unit of the first window when scale_mode is fixed.", minimum=1e-6, maximum=1e6
+    )
+    require_metric: bool = parameter(
+        False,
+        "Publish depth, clouds, poses, odometry and TF in metres or not at all: while no scale source has spoken, at "
+        "the start and after every loss, images are counted as 'not_metric'.",
     )
     metric_model: str = parameter(
         "",

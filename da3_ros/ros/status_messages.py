@@ -51,25 +51,39 @@ def distrusted_cameras(result: WindowResult) -> list[str]:
     return sorted(left_out | {key.camera for key in result.report.distrusted})
 
 
-def account_message(counters: Counters, reason: str, header: Header) -> WindowStatus:
+def account_message(counters: Counters, reason: str, last: WindowResult | None, header: Header) -> WindowStatus:
     """The account of frames when there is no result to tell of: a window failed, or images were lost before any.
+
+    Such a loss says nothing against track and metres: they are told as the last window left them, not as unknown.
 
     Args:
         counters: the account now.
         reason: what happened, in words.
+        last: result of the newest window since the start or a reset; without one nothing is known of metres.
         header: stamp of the newest frame set concerned, 0 without one, and the odometry frame.
     """
     return WindowStatus(
         header=header,
-        tracking_state=int(TrackingState.REJECTED),
+        tracking_state=int(TrackingState.REJECTED if last is None else _standing(last.report)),
         reason=reason,
         residual=math.nan,
+        scale_source=WindowStatus.SCALE_RELATIVE if last is None else _scale_source(last),
         scale=math.nan,
-        scale_sigma=math.nan,
-        scale_age=math.nan,
+        scale_sigma=math.inf if last is None else last.scale.sigma,
+        scale_age=math.nan if last is None else last.scale.age_ns * 1e-9,
         latency_ms=math.nan,
         **_account(counters),
     )
+
+
+def _standing(report: AlignmentReport) -> TrackingState:
+    """The state that a window left behind; a start is told once, by that window's own message."""
+    state = tracking_state(report)
+    return TrackingState.OK if state is TrackingState.STARTED else state
+
+
+def _scale_source(result: WindowResult) -> int:
+    return int(ScaleSource[result.scale.source.upper()])
 
 
 def _account(counters: Counters) -> dict[str, Any]:
@@ -115,7 +129,7 @@ def window_status_message(
         overlap_views=report.overlap_views,
         distrusted_cameras=distrusted_cameras(result),
         focal_difference=result.focal_difference,
-        scale_source=int(ScaleSource[scale.source.upper()]),
+        scale_source=_scale_source(result),
         scale=report.world_from_window.scale * scale.metres_per_unit,
         scale_sigma=scale.sigma,
         scale_age=scale.age_ns * 1e-9,

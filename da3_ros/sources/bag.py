@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rosbags.highlevel import AnyReader, AnyReaderError
 
 from da3_ros.geometry.camera import PinholeCamera
-from da3_ros.geometry.errors import FrameError
+from da3_ros.geometry.errors import DegenerateGeometryError, FrameError
 from da3_ros.geometry.rotation import FloatArray, matrix_from_quat_xyzw
 from da3_ros.geometry.sim3 import rigid
 from da3_ros.ros import compressed_messages, image_messages
 from da3_ros.ros.camera_messages import to_camera
-from da3_ros.sources.source import BASE_FRAME, Source, SourceError
+from da3_ros.sources.source import Source, SourceError, StaticTransform
 from da3_ros.streaming.frame import Frame
 
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
@@ -46,13 +47,13 @@ def open_bag(path: Path) -> Source:
     try:
         with AnyReader([folder]) as reader:
             cameras = bag_cameras(reader)
-            base_from_camera = _static_transforms(reader, cameras)
+            static = _static_transforms(reader)
     except (AnyReaderError, OSError) as error:
         raise SourceError(f"cannot read the bag '{path}': {error}") from error
     if not cameras:
         raise SourceError(f"the bag '{path}' has no colour images (sensor_msgs Image or CompressedImage)")
     names, count = tuple(camera.name for camera in cameras), sum(camera.image_count for camera in cameras)
-    return Source(names, count, lambda start_ns: _play(folder, cameras, start_ns), BASE_FRAME, base_from_camera)
+    return Source(names, count, lambda start_ns: _play(folder, cameras, start_ns), static)
 
 
 def bag_cameras(reader: AnyReader) -> tuple[BagCamera, ...]:
@@ -89,19 +90,27 @@ def decode_image(message: Any) -> Any:
     return adapter.to_array(message)
 
 
-def _static_transforms(reader: AnyReader, cameras: tuple[BagCamera, ...]) -> dict[str, FloatArray]:
-    """`base_from_camera` by optical frame, for transforms that lead directly from the base frame."""
-    transforms: dict[str, FloatArray] = {}
+def _static_transforms(reader: AnyReader) -> tuple[StaticTransform, ...]:
+    """All that is on /tf_static, the newest of each child: from camera to base the way may lead over many frames."""
+    edges: dict[str, StaticTransform] = {}
     connections = [c for c in reader.connections if c.topic == "/tf_static" and c.msgtype == _TRANSFORMS]
     for connection, _, raw in reader.messages(connections) if connections else ():
         message: Any = reader.deserialize(raw, connection.msgtype)
         for edge in message.transforms:
-            if edge.header.frame_id.lstrip("/") != BASE_FRAME:
-                continue
-            turn, shift = edge.transform.rotation, edge.transform.translation
-            rotation = matrix_from_quat_xyzw((turn.x, turn.y, turn.z, turn.w))
-            transforms[edge.child_frame_id] = rigid(rotation, (shift.x, shift.y, shift.z))
-    return transforms
+            parent, child = edge.header.frame_id.lstrip("/"), edge.child_frame_id.lstrip("/")
+            try:
+                edges[child] = StaticTransform(parent, child, _matrix(edge.transform))
+            except DegenerateGeometryError as error:
+                _log.warning("the static transform of '%s' in the bag was left out: %s", child, error)
+    return tuple(edges.values())
+
+
+def _matrix(transform: Any) -> FloatArray:
+    turn, shift = transform.rotation, transform.translation
+    pose = rigid(matrix_from_quat_xyzw((turn.x, turn.y, turn.z, turn.w)), (shift.x, shift.y, shift.z))
+    if not np.isfinite(pose).all():
+        raise DegenerateGeometryError("its translation is not finite")
+    return pose
 
 
 def _play(folder: Path, cameras: tuple[BagCamera, ...], start_ns: int | None) -> Iterator[Frame]:

@@ -10,8 +10,10 @@ from functools import lru_cache
 from da3_ros.geometry.prediction import ViewKey
 from da3_ros.simulation.rig import three_camera_rig
 from da3_ros.simulation.simulator import Simulation
-from da3_ros.sources.source import Source, SourceError
+from da3_ros.sources.source import Source, SourceError, StaticTransform
 from da3_ros.streaming.frame import Frame
+
+BASE_FRAME = "base_link"
 
 
 @lru_cache(maxsize=1)
@@ -46,5 +48,5 @@ def open_simulation(seed: int, rate_hz: float, cameras: Sequence[str] = ()) -> S
                 yield Frame(camera.name, stamp_ns, camera.frame_id, image, camera.camera)
             stamp_ns += period_ns
 
-    base_from_camera = {camera.frame_id: camera.base_from_camera for camera in rig}
-    return Source(tuple(camera.name for camera in rig), 0, play, base_from_camera=base_from_camera)
+    places = tuple(StaticTransform(BASE_FRAME, camera.frame_id, camera.base_from_camera) for camera in rig)
+    return Source(tuple(camera.name for camera in rig), 0, play, places)

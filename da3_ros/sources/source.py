@@ -4,19 +4,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from da3_ros.geometry.rotation import FloatArray
 from da3_ros.streaming.frame import Frame
 
-BASE_FRAME = "base_link"
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 
 
 class SourceError(ValueError):
     """A source cannot be opened or read; the sentence says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StaticTransform:
+    """An edge of TF that never changes.
+
+    Attributes:
+        parent: ROS frame.
+        child: ROS frame.
+        parent_from_child: (4, 4) rigid, metres.
+    """
+
+    parent: str
+    child: str
+    parent_from_child: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +42,14 @@ class Source:
         frame_count: frames that one pass yields, all cameras together; 0 when it never ends or is not known.
         play: starts a new pass; its argument is the stamp of the first frame in nanoseconds, or None to keep the
             source's own stamps (0 for sources that have none).
-        base_frame: ROS frame that the rig's extrinsics start from.
-        base_from_camera: (4, 4) rigid, metres, per optical frame_id; empty when unknown.
+        static_transforms: where the cameras sit on the robot, and what else is known to be fixed on it; each frame is
+            the child of one at most. Empty when unknown.
     """
 
     cameras: tuple[str, ...]
     frame_count: int
     play: Callable[[int | None], Iterator[Frame]]
-    base_frame: str = BASE_FRAME
-    base_from_camera: Mapping[str, FloatArray] = field(default_factory=dict)
+    static_transforms: tuple[StaticTransform, ...] = ()
 
 
 def only(source: Source, cameras: Sequence[str]) -> Source:

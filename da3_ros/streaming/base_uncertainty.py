@@ -190,6 +190,17 @@ def publishable(covariance: FloatArray, floor: FloatArray) -> FloatArray:
     return published
 
 
+def without_lengths(covariance: FloatArray) -> FloatArray:
+    """What is left of the covariance (6, 6) of a pose or a twist when its unit of length is arbitrary: the rotation.
+
+    Whoever takes the numbers for metres is off by a factor that nobody knows.
+    """
+    left = np.zeros((6, 6))
+    left[:3, :3] = VARIANCE_LIMIT * np.eye(3)
+    left[3:, 3:] = covariance[3:, 3:]
+    return left
+
+
 def cross_matrix(vector: FloatArray) -> FloatArray:
     """(3, 3) whose product with x is vector x x."""
     x, y, z = vector

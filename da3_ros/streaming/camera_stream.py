@@ -6,12 +6,17 @@ from __future__ import annotations
 
 import bisect
 from collections import deque
+from itertools import pairwise
 
 from da3_ros.streaming.frame import Frame
 
 MEASURED_STAMPS = 32
 # Frames after which a stream that has become orderly is hardly waited for any more.
 REORDER_MEMORY = 256
+# Frames in ascending order, none newer in between, that come to places in time which are taken: time has gone back.
+RETURNS_NEEDED = 3
+# Gaps that must be seen before two stamps that differ can be known to be too near for one camera.
+PLACES_NEEDED = 8
 
 
 class CameraStream:
@@ -48,6 +53,19 @@ class CameraStream:
         self.missed_triggers = 0
         self.old_frames_left = 0
         self._recent_ns: deque[int] = deque(maxlen=MEASURED_STAMPS)
+        # Stamps that came in ascending order since the newest one, how many of these places were taken, and what was.
+        self._run_ns: deque[int] = deque(maxlen=MEASURED_STAMPS)
+        self._returns = 0
+        self._taken_ns: list[int] = []
+
+    def begin_again(self) -> None:
+        """Forget as `clear` does, but for the stamps by which time has been seen to go back: they are of the new time.
+
+        So a loop is known again at its first frames, however short it is.
+        """
+        run_ns = self._run_ns
+        self.clear()
+        self._recent_ns.extend(run_ns)
 
     @property
     def gaps_measured(self) -> int:
@@ -57,6 +75,35 @@ class CameraStream:
     def has_seen(self, stamp_ns: int) -> bool:
         """Whether a frame with this very stamp came lately."""
         return stamp_ns in self._recent_ns
+
+    def has_gone_back(self, stamp_ns: int) -> bool:
+        """Whether this frame, which has not been measured yet, is the last that it takes to know that time went back.
+
+        A camera has one frame in a period. Frames out of order fill gaps, however late they are; those of a bag that
+        loops, or of a clock that was set back, come to places where frames have been.
+        """
+        if self.newest_ns is None or stamp_ns > self.newest_ns:
+            self._run_ns.clear()
+            self._returns, self._taken_ns = 0, []
+            return False
+        if not self._taken_ns:
+            self._taken_ns = sorted(self._recent_ns)
+        if self._run_ns and stamp_ns <= self._run_ns[-1]:
+            self._run_ns.clear()
+            self._returns = 0
+        self._returns += self._is_taken(stamp_ns)
+        if self._returns >= RETURNS_NEEDED:
+            return True
+        self._run_ns.append(stamp_ns)
+        return False
+
+    def _is_taken(self, stamp_ns: int) -> bool:
+        distance_ns = min(abs(taken_ns - stamp_ns) for taken_ns in self._taken_ns)
+        if distance_ns == 0 or len(self._taken_ns) <= PLACES_NEEDED:
+            return distance_ns == 0
+        # Not `period_ns`, which counts from the newest stamp: what is out of order is farther from that than a period.
+        gaps_ns = sorted(after - before for before, after in pairwise(self._taken_ns))
+        return 2 * distance_ns <= gaps_ns[len(gaps_ns) // 8]
 
     def measure(self, stamp_ns: int) -> None:
         """Learn period and disorder from the stamp of a frame, used or not."""

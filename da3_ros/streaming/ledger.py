@@ -79,6 +79,12 @@ class SetLedger:
             self.lose_before(new_sets[-1].index)
         return new_sets
 
+    def withhold(self, frame_sets: Iterable[FrameSet], cause: str) -> None:
+        """Count sets as lost after all that `publish` has just returned."""
+        frames = sum(len(frame_set.frames) for frame_set in frame_sets)
+        self.frames_published -= frames
+        self.drop(frames, cause)
+
     def lose_before(self, index: int) -> None:
         """Give up the waiting sets older than this index: to what they were blamed on, else to newer windows."""
         for lost in [waiting for waiting in self._waiting if waiting < index]:

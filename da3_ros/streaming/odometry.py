@@ -9,7 +9,7 @@ only ever moves in a way that leaves the base where it was said to be.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from da3_ros.streaming.base_uncertainty import (
     motion_between,
     motion_covariance,
     publishable,
+    without_lengths,
 )
 from da3_ros.streaming.rig import BasePose
 from da3_ros.streaming.scale import ScaleState
@@ -49,8 +50,9 @@ class OdometryState:
         linear_velocity: (3,) of the base in its own axes at this pose, metres (units) per second: the shift since the
             state before, over the time since then.
         angular_velocity: (3,) in the same axes, radians per second: the rotation vector since then, over that time.
-        pose_covariance: (6, 6) of x y z and rotation about x y z, odom axes, relative to the place where odom began.
-        twist_covariance: (6, 6) of the velocities in the same order, base axes.
+        pose_covariance: (6, 6) of x y z and rotation about x y z, odom axes, relative to the place where odom began;
+            in the unit of the pose, whose own arbitrariness is not in it: see `told_in_metres`.
+        twist_covariance: (6, 6) of the velocities in the same order, base axes; in the unit of the velocities.
         is_reset: what follows is not a continuation of what was published before: the track was lost, the unit
             changed, or odom begins anew. Velocities are zero and all variances `RESET_VARIANCE`.
     """
@@ -64,6 +66,18 @@ class OdometryState:
     is_reset: bool
 
 
+def told_in_metres(state: OdometryState, scale: ScaleState) -> OdometryState:
+    """The state as it is handed out to those who take everything for metres.
+
+    While the scale is relative, variances of position and velocity are `VARIANCE_LIMIT` and nothing is correlated with
+    them; rotation is known all the same. A reset says nothing that could be taken away.
+    """
+    if scale.is_metric or state.is_reset:
+        return state
+    pose, twist = without_lengths(state.pose_covariance), without_lengths(state.twist_covariance)
+    return replace(state, pose_covariance=pose, twist_covariance=twist)
+
+
 class Odometry:
     """Places the world in odom window by window, and follows the base.
 
@@ -71,11 +85,14 @@ class Odometry:
 
     Args:
         path_length: how many states are kept for the path.
+        is_metric_only: whether states are handed out in metres only, and withheld while the scale is relative.
     """
 
-    def __init__(self, path_length: int = 1000) -> None:
+    def __init__(self, path_length: int = 1000, is_metric_only: bool = False) -> None:
+        self._is_metric_only = is_metric_only
         self._path: deque[OdometryState] = deque(maxlen=path_length)
         self._level: FloatArray = np.eye(4)
+        self._origin: FloatArray = np.eye(4)
         self._was_published = False
         self.reset()
 
@@ -95,8 +112,8 @@ class Odometry:
     def set_up(self, up_in_base: npt.ArrayLike | None) -> None:
         """Learn which way is up at the first pose.
 
-        It counts from the next origin on. There the base gets the smallest rotation that brings it level (about a
-        horizontal axis, so nothing turns about the vertical), instead of the identity.
+        It counts from the next origin on, unless that is known. There the base gets the smallest rotation that brings
+        it level (about a horizontal axis, so nothing turns about the vertical), instead of the identity.
 
         Args:
             up_in_base: (3,) of any length, base axes; None when unknown, so that z of the first base pose is up.
@@ -121,7 +138,13 @@ class Odometry:
         """Where the aligner's world lies; its scale is metres per world unit."""
         return self._odom_from_world
 
-    def begin_segment(self, first_metric_from_base: npt.ArrayLike, report: AlignmentReport, scale: ScaleState) -> None:
+    def begin_segment(
+        self,
+        first_metric_from_base: npt.ArrayLike,
+        report: AlignmentReport,
+        scale: ScaleState,
+        origin: FloatArray | None = None,
+    ) -> None:
         """Take in a window that follows from nothing: the base goes on where it was last known, or from the origin.
 
         Args:
@@ -129,8 +152,11 @@ class Odometry:
                 of its newest pose or else the first one; in the world stretched to the scale's metres per unit.
             report: of the window.
             scale: what is known about metres.
+            origin: (4, 4) rigid `odom_from_base` there, metres, for when no pose was told before; None where the
+                base is the origin.
         """
-        start = self._last.pose.odom_from_base if self._last else self._level
+        self._origin = self._level if origin is None else origin
+        start = self._last.pose.odom_from_base if self._last else self._origin
         odom_from_metric = Sim3.from_rigid(start @ rigid_inverse(first_metric_from_base))
         self._odom_from_world = odom_from_metric @ Sim3(scale.metres_per_unit, np.eye(3), np.zeros(3))
         if self._scale and not (self._scale.is_metric and scale.is_metric):
@@ -182,11 +208,13 @@ class Odometry:
         state = self._state(now, covariance)
         self._path.append(state)
         self._last, self._covariance = now, covariance
-        self._is_reset, self._was_published = False, True
+        # A reset that is withheld has still to be told.
+        if not self._is_metric_only or (self._scale is not None and self._scale.is_metric):
+            self._is_reset, self._was_published = False, True
         return state
 
     def _stretch(self, scale: ScaleState) -> None:
-        fixed = self._last.middle if self._last else self._level[:3, 3]
+        fixed = self._last.middle if self._last else self._origin[:3, 3]
         ratio = scale.metres_per_unit / self._odom_from_world.scale
         if ratio != 1.0:
             self._odom_from_world = Sim3(ratio, np.eye(3), (1 - ratio) * fixed) @ self._odom_from_world

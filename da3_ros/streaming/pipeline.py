@@ -27,7 +27,7 @@ from da3_ros.streaming.odometry import OdometryState
 from da3_ros.streaming.placement import Placement
 from da3_ros.streaming.processor import Engine, Placed, WindowProcessor
 from da3_ros.streaming.rate_limit import RateLimit
-from da3_ros.streaming.results import StageTimes, WindowResult
+from da3_ros.streaming.results import SetResult, StageTimes, WindowResult
 from da3_ros.streaming.scale import ScaleTracker
 from da3_ros.streaming.scale_watch import ScaleWatch
 from da3_ros.streaming.sliding_window import SlidingWindow
@@ -45,6 +45,8 @@ class Pipeline:
         odometry_at: external odometry: where the base was in its own world at a stamp, (4, 4), metres, None when it
             does not know (yet); called by the thread that processes, and must not wait.
         metric_depth: a network that predicts metres, for the source of scale "model"; called like the engine.
+        origin_at: where the published world has the base at a stamp by somebody else's account, as `odometry_at` tells
+            it; a trajectory begins there, and where the base is the origin without it.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Pipeline:
         now_ns: Callable[[], int],
         odometry_at: OdometryAt | None = None,
         metric_depth: MetricDepth | None = None,
+        origin_at: OdometryAt | None = None,
     ) -> None:
         self._now_ns = now_ns
         self._mailbox: Mailbox[Window] = Mailbox()
@@ -63,20 +66,21 @@ class Pipeline:
         self._sliding_window = SlidingWindow(config.window_size, config.window_stride, config.min_sets)
         self._rate_limit = RateLimit(config.min_period_ns)
         self._ledger = SetLedger()
-        self._frames_in = 0
-        self._windows = 0
+        self._frames_in = self._windows = self._resets = 0
         self._made_ns: dict[int, int] = {}
-        self._resets = 0
         # The processing thread alone touches these.
         self._metric_depth = None if metric_depth is None else Stopwatch(metric_depth, now_ns)
         trusts_predicted = config.intrinsics == "predicted"
         model = ModelScale(self._metric_depth, config.metric_every, config.metric_views, trusts_predicted)
+        self._requires_metric = config.require_metric
         self._processor = WindowProcessor(
             engine,
             aligner=WindowAligner(config.max_rejected) if config.window_size > 1 else LoneWindows(),
             scales=ScaleWatch(ScaleTracker(config.scale_mode, config.fixed_scale), odometry_at, model),
             intrinsics=IntrinsicsPolicy(config.intrinsics),
-            placement=Placement(config.base_from_camera, config.cameras[0], config.path_length),
+            placement=Placement(
+                config.base_from_camera, config.cameras[0], config.path_length, config.require_metric, origin_at
+            ),
             conditioning=config.conditioning,
             odometry_at=odometry_at,
             overlap=min(config.overlap, config.window_size - 1),
@@ -151,7 +155,8 @@ class Pipeline:
         """Estimate, align and account for one window.
 
         What the engine raises passes through. The frames of that window are then published by later windows that
-        hold them, or else counted as `engine_failed`. Where memory is short a window may shrink to its newest sets;
+        hold them, or else counted as `engine_failed`. With `require_metric`, those of a window whose scale is relative
+        are withheld and counted as `not_metric`. Where memory is short a window may shrink to its newest sets;
         what is cut off so and never published counts as `no_memory`.
         """
         start_ns = self._now_ns()
@@ -165,6 +170,8 @@ class Pipeline:
         placed = self._processor.place(window)
         placed_ns = self._now_ns()
         scale, new_sets = self._processor.results(placed, self._publish(placed))
+        if self._requires_metric and not scale.is_metric:
+            new_sets = self._withhold(new_sets)
         metric_ns = self._metric_depth.taken_ns() if self._metric_depth else 0
         aligned_ns = placed.alignment_ns + self._now_ns() - placed_ns - metric_ns
         times = StageTimes(start_ns - made_ns, placed.engine_ns, aligned_ns, metric_ns)
@@ -257,3 +264,8 @@ class Pipeline:
                 self._ledger.blame(placed.window.frame_sets, "not_aligned")
                 return ()
             return self._ledger.publish(placed.window.frame_sets)
+
+    def _withhold(self, new_sets: Iterable[SetResult]) -> tuple[()]:
+        with self._lock:
+            self._ledger.withhold((new.frame_set for new in new_sets), "not_metric")
+        return ()

@@ -15,8 +15,9 @@ from da3_ros.geometry.prediction import Prediction, ViewKey
 from da3_ros.geometry.rotation import FloatArray
 from da3_ros.geometry.sim3 import Sim3
 from da3_ros.streaming.alignment_report import AlignmentReport
+from da3_ros.streaming.conditioning import OdometryAt
 from da3_ros.streaming.frame import Frame, FrameSet, Window
-from da3_ros.streaming.odometry import Odometry, OdometryState
+from da3_ros.streaming.odometry import Odometry, OdometryState, told_in_metres
 from da3_ros.streaming.results import SetResult, ViewResult
 from da3_ros.streaming.rig import BasePose, Rig
 from da3_ros.streaming.rig_calibration import RigCalibration, RigEstimate
@@ -47,12 +48,21 @@ class Placement:
         base_from_camera: see Rig.
         reference: the camera that others are calibrated against, and whose axes the base has where no place is known.
         path_length: see Odometry.
+        is_metric_only: see Odometry.
+        origin_at: where odom has the base by somebody else's account, at a stamp; asked when a trajectory begins.
     """
 
-    def __init__(self, base_from_camera: Mapping[str, FloatArray], reference: str, path_length: int) -> None:
-        self._reference = reference
+    def __init__(
+        self,
+        base_from_camera: Mapping[str, FloatArray],
+        reference: str,
+        path_length: int,
+        is_metric_only: bool = False,
+        origin_at: OdometryAt | None = None,
+    ) -> None:
+        self._reference, self._origin_at = reference, origin_at
         self._rig = Rig(base_from_camera, reference)
-        self._odometry = Odometry(path_length)
+        self._odometry = Odometry(path_length, is_metric_only)
         self._calibration = RigCalibration(reference)
         self._estimate: RigEstimate | None = None
         self._estimated_ns = 0
@@ -117,7 +127,10 @@ class Placement:
         sets = sorted(window.frame_sets, key=lambda frame_set: frame_set.stamp_ns != self._odometry.last_stamp_ns)
         found = (self._base_pose(frame_set, metric, None) for frame_set in sets)
         first = next((base for base in found if base is not None), None)
-        self._odometry.begin_segment(np.eye(4) if first is None else first.odom_from_base, report, scale)
+        if first is None:
+            self._odometry.begin_segment(np.eye(4), report, scale, self._origin(sets[0].stamp_ns))
+        else:
+            self._odometry.begin_segment(first.odom_from_base, report, scale, self._origin(first.stamp_ns))
 
     def place(self, frame_set: FrameSet) -> SetResult:
         """One set of the window that was taken in; sets in time order."""
@@ -145,7 +158,13 @@ class Placement:
             self._view_result(frame, view, pose, base if state else None, odom_from_window, frame.key not in distrusted)
             for frame, view, pose in zip(frame_set.frames, views, poses, strict=True)
         ]
-        return SetResult(frame_set, tuple(results), state, frozenset(key.camera for key in disagreeing))
+        told = None if state is None else told_in_metres(state, current.scale)
+        return SetResult(frame_set, tuple(results), told, frozenset(key.camera for key in disagreeing))
+
+    def _origin(self, stamp_ns: int) -> FloatArray | None:
+        if self._origin_at is None or self._odometry.last_stamp_ns is not None:
+            return None
+        return self._origin_at(stamp_ns)
 
     def _odom_from_window(self, current: _Current) -> Sim3:
         """Where there is no track, of its scale alone."""

@@ -88,7 +88,8 @@ class WindowResult:
         report: how it lies in the world.
         scale: whether depth and poses are in metres.
         times: by stage.
-        new_sets: the sets that no earlier window handed out, oldest first; none when the window was rejected.
+        new_sets: the sets that no earlier window handed out, oldest first; none when the window was rejected, or
+            withheld as its scale is relative.
         rig: where the cameras sit against one another as the images tell; None when unknown or known from elsewhere.
         focal_difference: see ChosenIntrinsics.
     """

@@ -29,6 +29,7 @@ class StreamConfig:
         max_rejected: rejected windows in a row before the track counts as lost.
         scale_mode: see ScaleTracker.
         fixed_scale: metres per unit of a segment's first window, for scale_mode "fixed".
+        require_metric: whether frame sets are withheld, and counted as `not_metric`, while the scale is relative.
         metric_every: see ModelScale.
         metric_views: see ModelScale.
         intrinsics: see IntrinsicsPolicy.
@@ -49,6 +50,7 @@ class StreamConfig:
     max_rejected: int = 3
     scale_mode: str = "relative"
     fixed_scale: float = 1.0
+    require_metric: bool = False
     metric_every: int = 10
     metric_views: int = 1
     intrinsics: str = "auto"

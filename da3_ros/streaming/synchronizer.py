@@ -45,7 +45,8 @@ class Synchronizer:
         missing_camera: what becomes of a trigger that a camera missed. `drop`: nothing; a camera that lags by more
             than half the queue is not waited for. `partial`: as drop, but the set is made of the cameras that are
             there. `wait`: as drop, but a lagging camera is waited for until the queue is full.
-        queue_size: frames that may wait per camera. A stamp that goes back by more periods than this is a time jump.
+        queue_size: frames that may wait per camera. A stamp that goes back by more periods than this is a time jump,
+            and so are several in a row that come to places in time where their camera had frames before.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Synchronizer:
         self._sets = 0
         self._start_ns = 0
         self._closed_ns: int | None = None
+        self._left_over_ns = 0  # how far ahead of all others a frame from before a jump is at least
         self._dropped: Counter[str] = Counter()
 
     @property
@@ -211,13 +213,23 @@ class Synchronizer:
         Stamps go back when a bag loops or a clock is set. The first camera that shows it makes all forget; what the
         others then still deliver from the future is not believed, within bounds.
         """
-        span_ns = self._queue_size * self._period_ns()
-        if stream.old_frames_left and stamp_ns > self._newest_ns() + span_ns:
+        if stream.old_frames_left and stamp_ns > self._newest_ns() + self._left_over_ns:
             stream.old_frames_left -= 1
             return True
         stream.old_frames_left = 0
-        if stream.newest_ns is not None and stamp_ns < stream.newest_ns - span_ns:
-            self._dropped["time_jump"] += self.clear()
-            for other in self._streams.values():
-                other.old_frames_left = 0 if other is stream else self._queue_size
+        if stream.newest_ns is not None:
+            back_ns = stream.newest_ns - stamp_ns
+            if back_ns > self._queue_size * self._period_ns() or stream.has_gone_back(stamp_ns):
+                self._jump(stream, back_ns)
         return False
+
+    def _jump(self, stream: CameraStream, back_ns: int) -> None:
+        """Begin again in the time that a camera's frame has gone back to."""
+        period_ns = self._period_ns()
+        # Half way between the two times, so that neither a camera that lags nor one that leads is taken for the other.
+        self._left_over_ns = min(max(back_ns // 2, period_ns), self._queue_size * period_ns)
+        self._dropped["time_jump"] += self.waiting
+        self._closed_ns = None
+        for other in self._streams.values():
+            other.begin_again()
+            other.old_frames_left = 0 if other is stream else self._left_over_ns // period_ns

@@ -16,6 +16,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
 
+from da3_ros.nodes import subscribers
 from da3_ros.nodes.image_source_node import ImageSourceNode
 from da3_ros.ros import compressed_messages, image_messages
 from da3_ros.ros.camera_messages import to_camera
@@ -101,6 +102,25 @@ def test_one_camera_of_a_source_is_played_alone_and_nobody_waits_for_the_others(
     play(graph, ["right"], 3, source=str(tmp_path), cameras=["right"])
 
     assert len(graph.recorder.messages("right/image_raw")) == 3
+
+
+def test_topics_that_nobody_subscribes_to_are_named_while_nothing_is_played(
+    graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(subscribers, "SILENT_S", 0.0)
+    monkeypatch.setattr(subscribers, "TELL_PERIOD_S", 0.0)
+    for camera in ("left", "right"):
+        write_images(tmp_path / camera, camera, 3)
+
+    play(graph, ["left"], 0, source=str(tmp_path))
+
+    def told() -> list[str]:
+        return [message for message in caplog.messages if "nobody subscribes" in message]
+
+    graph.recorder.wait_until(lambda: len(told()) > 2 and "left/image_raw" not in told()[-1], "three warnings")
+    assert "right/image_raw" in told()[-1]
+    assert "wait_for_subscribers:=false" in told()[-1]
+    assert graph.recorder.messages("left/image_raw") == []
 
 
 def test_images_are_jpeg_when_asked_for(graph: Graph, tmp_path: Path) -> None:

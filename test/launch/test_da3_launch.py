@@ -53,9 +53,10 @@ def test_nodes_are_started_as_asked(module: dict[str, Any], given: dict[str, str
 def test_only_cameras_that_somebody_listens_to_are_played(module: dict[str, Any]) -> None:
     played, first_look = module["played"], module["first_look"]
 
-    assert played("simulation", first_look("simulation"))["cameras"] == ["front", "left", "right"]
-    assert played("simulation", {"cameras": "front, left", "tf_mode": "base"})["cameras"] == ["front", "left"]
-    assert played("/some/folder", first_look("/some/folder"))["cameras"] == [""]
+    assert played("simulation", first_look("simulation"), {})["cameras"] == ["front", "left", "right"]
+    assert played("simulation", {"cameras": "front, left", "tf_mode": "base"}, {})["cameras"] == ["front", "left"]
+    assert played("/some/folder", first_look("/some/folder"), {})["cameras"] == [""]
+    assert played("/some/folder", first_look("/some/folder"), {"cameras": ["left"]})["cameras"] == ["left"]
 
 
 def test_first_look_gives_every_frame_one_parent(module: dict[str, Any]) -> None:

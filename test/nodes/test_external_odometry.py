@@ -172,21 +172,33 @@ def test_own_output_is_never_taken_for_the_robots_odometry(
     assert any("feedback loop" in message for message in caplog.messages)
 
 
-def test_echo_through_tf_is_found_when_a_frame_above_ours_is_named(graph: Graph) -> None:
-    tree = HandFedTree()
+class LateTree(HandFedTree):
+    """Brings in what ties our own edge to the named frame while a pose is being looked up."""
+
+    def lookup(self, target: str, source: str, stamp_ns: int = 0) -> FloatArray:
+        self.send("map", "odom", is_static=True)
+        return super().lookup(target, source, stamp_ns)
+
+
+@pytest.mark.parametrize("tree", [HandFedTree(), LateTree()], ids=["before", "meanwhile"])
+def test_no_pose_of_an_echo_through_tf_is_used_when_a_frame_above_ours_is_named(
+    graph: Graph, tree: HandFedTree, caplog: pytest.LogCaptureFixture
+) -> None:
     params = NodeParams(odometry_frame="map", tf_mode="base")
     owner = TfOwner(tree, "odom")
     odometry = external_odometry(graph.node("da3_node"), params, tree, owner)
     assert odometry is not None
     assert owner.may_publish("base_link")
     tree.send("odom", "base_link", turned(1.0, 0.0), START_NS)
-    tree.send("map", "odom", is_static=True)
-    assert odometry.at(START_NS) is not None
-
-    odometry.look()
+    if not isinstance(tree, LateTree):
+        tree.send("map", "odom", is_static=True)
 
     assert odometry.at(START_NS) is None
+
+    tree.lookup("map", "base_link", START_NS)  # TF itself knows it
     assert "'base_link'" in odometry.state.echo
+    odometry.look()
+    assert len([message for message in caplog.messages if "feedback loop" in message]) == 1
 
 
 def test_tf_of_the_robot_is_no_echo_when_the_frame_hangs_below_the_base(graph: Graph) -> None:

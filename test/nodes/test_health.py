@@ -1,9 +1,10 @@
 # Copyright 2026 The da3_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What diagnostics say about tracking and scale."""
+"""What diagnostics say about cameras, stream, tracking and scale."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,8 +14,18 @@ import pytest
 pytest.importorskip("da3_ros.msg", reason="NOT RUN: the messages are not built; run `make test`")
 
 from da3_ros.geometry.prediction import ViewKey
-from da3_ros.nodes.health import memory_report, tracking_report
+from da3_ros.nodes.health import (
+    InputState,
+    camera_report,
+    memory_report,
+    shared_frames,
+    stream_report,
+    tracking_report,
+)
+from da3_ros.nodes.progress import MOVES, Flow, Standstill
 from da3_ros.ros.diagnostics import Level
+from da3_ros.streaming.camera_health import CameraHealth
+from da3_ros.streaming.ledger import Counters
 from da3_ros.streaming.memory_relief import Step
 from da3_ros.streaming.results import WindowResult
 from da3_ros.streaming.scale import ScaleState
@@ -67,3 +78,65 @@ def test_memory_report_names_what_is_given_up() -> None:
     assert (enough.level, enough.values) == (Level.OK, {"given_up": "nothing"})
     assert (short.level, short.message) == (Level.WARN, "short of memory: half_chunks, half_window")
     assert short.values == {"given_up": "half_chunks, half_window"}
+
+
+HEALTHY = CameraHealth("front", 100, 100, 1, 100_000_000, 0, 0, "")
+INPUT = InputState("/front/image_raw", 1, "reliable", True, {}, 100, "front_optical_frame", "")
+FLOWING = Flow(True, MOVES, MOVES, {"front": MOVES}, {"front": MOVES})
+STILL = Standstill(7.2, {"late": 2, "duplicate_stamp": 70})
+WAITING = Standstill(7.2, {})
+
+
+@pytest.mark.parametrize(
+    ("change", "flow", "level", "words"),
+    [
+        ({}, {}, Level.OK, "running"),
+        ({"publishers": 0, "received": 0}, {}, Level.ERROR, "nobody publishes /front/image_raw"),
+        ({"publishers": 0}, {}, Level.WARN, "nobody publishes /front/image_raw any more"),
+        ({}, {"received": {"front": WAITING}}, Level.WARN, "silent: no image has come for 7 s"),
+        ({"refusal": "size_changed: it is larger"}, {}, Level.WARN, "refused: size_changed: it is larger"),
+        ({}, {"used": {"front": STILL}}, Level.WARN, "none of its images has been used for 7 s: 70 duplicate_stamp, 2"),
+        ({}, {"used": {"front": WAITING}}, Level.WARN, "used for 7 s: they wait for others"),
+        ({"publishers": 0, "refusal": "truncated"}, {"is_enabled": False}, Level.OK, "disabled by ~/set_enabled"),
+    ],
+)
+def test_camera_report_says_why_images_are_not_used_now(
+    change: dict[str, Any], flow: dict[str, Any], level: Level, words: str
+) -> None:
+    report = camera_report(HEALTHY, dataclasses.replace(INPUT, **change), dataclasses.replace(FLOWING, **flow))
+
+    assert report.level == level
+    assert words in report.message
+
+
+@pytest.mark.parametrize(
+    ("flow", "level", "words"),
+    [
+        ({}, Level.OK, "running"),
+        ({"images": WAITING}, Level.WARN, "no image has come for 7 s"),
+        ({"windows": STILL}, Level.WARN, "images come, but no window for 7 s: 70 duplicate_stamp, 2 late"),
+        ({"windows": WAITING}, Level.WARN, "no window for 7 s: the engine takes longer"),
+        ({"images": WAITING, "is_enabled": False}, Level.OK, "disabled by ~/set_enabled"),
+    ],
+)
+def test_stream_report_says_what_stands_still_now(flow: dict[str, Any], level: Level, words: str) -> None:
+    counters = Counters(frames_in=100, sets=50, windows=40, frames_published=50, dropped={}, in_flight=0)
+
+    report = stream_report(dataclasses.replace(FLOWING, **flow), counters, {}, 10.0)
+
+    assert report.level == level
+    assert words in report.message
+
+
+def test_cameras_that_share_a_frame_are_named_and_told_what_to_do() -> None:
+    cameras = [
+        (dataclasses.replace(HEALTHY, camera=camera), dataclasses.replace(INPUT, frame_id=frame_id))
+        for camera, frame_id in (("front", "camera"), ("left", "camera"), ("rear", "rear"), ("top", ""), ("low", ""))
+    ]
+
+    shared = shared_frames(cameras)
+
+    text = "cameras front, left share frame 'camera': give each driver its own frame_id"
+    assert shared == {"front": text, "left": text}
+    report = camera_report(HEALTHY, INPUT, FLOWING, shared["front"])
+    assert (report.level, report.message) == (Level.WARN, text)

@@ -122,3 +122,18 @@ def test_nothing_is_placed_and_that_is_said_when_images_name_no_frame(caplog: py
     assert rig.poll(frames("left", "right", frame_id="")) is None
     assert rig.missing == dict.fromkeys(("left", "right"), "its images name no frame_id")
     assert "it is taken at camera 'left'" in caplog.messages[-1]
+
+
+def test_second_camera_with_the_frame_of_the_first_is_not_placed_and_told_what_to_do(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tree = HandFedTree()
+    tree.send("base_link", "camera", LEFT, is_static=True)
+    rig = lookup(tree)
+
+    placed = rig.poll(frames("left", "right", frame_id="camera"))
+
+    assert placed is not None
+    assert list(placed) == ["left"]
+    assert "shares frame 'camera' with camera 'left': give each driver its own frame_id" in rig.missing["right"]
+    assert any("'right'" in message and "frame_id" in message for message in caplog.messages)

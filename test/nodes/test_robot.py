@@ -22,6 +22,7 @@ from da3_ros.ros.stamps import header
 from da3_ros.ros.transform_messages import transform_message
 from da3_ros.streaming.frame import Frame, FrameSet, Window
 from da3_ros.streaming.pipeline import Pipeline
+from test.nodes.tf_messages import HandFedTree
 from test.ros.graph import Graph
 
 FRONT = rigid(np.eye(3), [0.2, 0.0, 1.0])
@@ -168,3 +169,48 @@ def test_odometry_is_none_when_there_is_none(graph: Graph) -> None:
     assert robot.odometry_at(1) is None
     assert robot.state.odometry is None
     assert robot.state.gravity is None
+
+
+@pytest.fixture
+def tree(monkeypatch: pytest.MonkeyPatch) -> HandFedTree:
+    """The TF of the robots that are made in the test."""
+    tree = HandFedTree()
+    monkeypatch.setattr(robot_module, "TfTree", lambda node: tree)
+    return tree
+
+
+@pytest.mark.parametrize(("stamp_ns", "x"), [(1_500_000_000, 10.5), (2_400_000_000, 11.0), (600_000_000, None)])
+def test_trajectory_begins_where_another_node_has_the_base_near_its_stamp(
+    graph: Graph, tree: HandFedTree, stamp_ns: int, x: float | None
+) -> None:
+    robot = Robot(graph.node("da3_node"), NodeParams(cameras=("front",)))
+    assert robot.origin_at(stamp_ns) is None
+    for second in (1, 2):
+        tree.send("odom", "base_link", rigid(np.eye(3), [9.0 + second, 0.0, 0.0]), second * 1_000_000_000)
+
+    origin = robot.origin_at(stamp_ns)
+
+    assert (None if origin is None else origin[0, 3]) == x
+
+
+def test_trajectory_does_not_begin_where_we_have_put_the_base_ourselves(graph: Graph, tree: HandFedTree) -> None:
+    robot = Robot(graph.node("da3_node"), NodeParams(cameras=("front",), tf_mode="base"))
+    assert robot.tf_owner.may_publish("base_link")
+    tree.send("odom", "base_link", FRONT, 1000)
+
+    assert robot.origin_at(1000) is None
+
+
+@pytest.mark.parametrize(("parent", "listens"), [("odom", True), ("map", False)])
+def test_tf_is_listened_to_for_as_long_as_it_gives_the_origin_of_the_next_trajectory(
+    graph: Graph, tree: HandFedTree, parent: str, listens: bool
+) -> None:
+    robot, pipeline = Robot(graph.node("da3_node"), NodeParams(cameras=("front",))), PipelineStub()
+    tree.send(parent, "base_link", FRONT, 1000)
+    tree.send("base_link", "front_optical_frame", FRONT, is_static=True)
+    prepare(robot, pipeline)
+    assert pipeline.placed
+
+    robot.look()
+
+    assert bool(tree.node.callbacks) == listens

@@ -111,3 +111,12 @@ def test_edge_is_given_up_for_good_when_another_parent_appears_later() -> None:
 
 def test_nobody_owns_a_frame_without_a_name() -> None:
     assert not TfOwner(HandFedTree(), "odom").may_publish("")
+
+
+def test_frame_that_cameras_share_belongs_to_the_first_of_them() -> None:
+    owner = TfOwner(HandFedTree(), "odom")
+
+    assert owner.may_publish("camera", "front")
+    assert not owner.may_publish("camera", "left")
+    assert owner.may_publish("camera", "front")
+    assert owner.may_publish("left_optical_frame", "left")

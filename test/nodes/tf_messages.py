@@ -27,7 +27,7 @@ class SilentNode:
         return topic
 
     def destroy_subscription(self, topic: str) -> None:
-        del self.callbacks[topic]
+        self.callbacks.pop(topic, None)  # a listener ends twice: when it is told to, and when it is collected
 
 
 class HandFedTree(TfTree):

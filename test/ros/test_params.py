@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ CONFIG = Path(__file__).resolve().parents[2] / "config" / "da3.yaml"
         ({"odometry_topic": "odom", "odometry_frame": "odom"}, "set only one of them"),
         ({"odometry_frame": "/odom"}, "odometry_frame must be a frame without a leading slash"),
         ({"odometry_frame": "base_link"}, "odometry_frame and base_frame must differ"),
+        ({"require_metric": True, "scale_mode": "relative"}, "would publish nothing: set scale_mode to auto"),
         ({"max_rejected": 0}, "'max_rejected' must lie in"),
     ],
 )
@@ -116,6 +118,13 @@ def test_models_are_those_that_there_are() -> None:
     assert {name for name in MODELS if kinds[name] is MonocularConfig} == set(MONOCULAR_MODELS)
     assert {name for name in MODELS if kinds[name] is NestedConfig} == {NESTED_MODEL}
     assert {name for name in MONOCULAR_MODELS if ARCHITECTURES[name].is_metric} == {METRIC_MODEL}  # type: ignore[union-attr]
+
+
+def test_calibrated_intrinsics_are_not_said_to_do_without_a_calibration() -> None:
+    told = {field.name: field.metadata["rule"].description for field in dataclasses.fields(NodeParams)}
+
+    # What IntrinsicsPolicy does is tested in test_intrinsics.
+    assert "calibrated (camera_info rules; a window with a camera that has none fails)" in told["intrinsics"]
 
 
 @pytest.mark.parametrize(

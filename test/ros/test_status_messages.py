@@ -18,7 +18,13 @@ from da3_ros.geometry.pose_errors import PoseErrors, ViewNoise
 from da3_ros.geometry.prediction import ViewKey
 from da3_ros.geometry.sim3 import Sim3
 from da3_ros.ros.stamps import header
-from da3_ros.ros.status_messages import ScaleSource, TrackingState, tracking_state, window_status_message
+from da3_ros.ros.status_messages import (
+    ScaleSource,
+    TrackingState,
+    account_message,
+    tracking_state,
+    window_status_message,
+)
 from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.frame import Frame, FrameSet, Window
 from da3_ros.streaming.ledger import Counters
@@ -126,6 +132,32 @@ def test_tracking_state_is_none_where_windows_share_nothing_by_design() -> None:
 
     assert tracking_state(lone) == TrackingState.NONE
     assert tracking_state(replace(lone, ok=False)) == TrackingState.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("report", "state"),
+    [
+        (report_of(), TrackingState.OK),
+        (report_of(new_segment=True), TrackingState.OK),
+        (report_of(ok=False, lost=True), TrackingState.LOST),
+    ],
+)
+def test_account_says_nothing_against_the_track_and_metres_that_the_last_window_left(
+    report: AlignmentReport, state: TrackingState
+) -> None:
+    status = account_message(COUNTERS, "window 10 failed: no memory", result_of(report, RIG_SCALE), HEADER)
+
+    assert (status.tracking_state, status.reason) == (state, "window 10 failed: no memory")
+    assert (status.scale_source, status.scale_sigma, status.scale_age) == (WindowStatus.SCALE_RIG, 0.01, 1.5)
+    assert math.isnan(status.scale)
+    assert (status.frames_in, list(status.drop_counts)) == (100, [3, 29])
+
+
+def test_account_knows_of_no_metres_before_the_first_window() -> None:
+    status = account_message(COUNTERS, "images were lost without a window", None, HEADER)
+
+    assert status.tracking_state == WindowStatus.TRACKING_REJECTED
+    assert (status.scale_source, status.scale_sigma) == (WindowStatus.SCALE_RELATIVE, math.inf)
 
 
 def test_every_constant_of_the_message_has_its_name_in_the_code() -> None:

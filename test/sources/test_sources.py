@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from rosbags.rosbag2 import Writer
 from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys.store import Typestore
 
 from da3_ros.sources.simulated import open_simulation
 from da3_ros.sources.source import SourceError, only, open_source
@@ -145,13 +147,19 @@ def test_bag_plays_calibrated_cameras_named_after_their_namespaces(
     assert all(frame.calibration is not None and frame.calibration.size == frame.image.shape[:2] for frame in played)
 
 
-def write_raw_bag(folder: Path, sets: int, offset_ns: int = 0) -> None:
-    """Two cameras with raw images, the second one `offset_ns` later than the first."""
+Quaternion = tuple[float, float, float, float]
+
+
+def write_raw_bag(
+    folder: Path, sets: int, offset_ns: int = 0, edges: Sequence[tuple[str, str, Quaternion]] = ()
+) -> None:
+    """Two cameras with raw images, the second one `offset_ns` later than the first; the n-th edge is n metres long."""
     types = get_typestore(Stores.ROS2_JAZZY)
     header, stamp, image_type = (
         types.types[name] for name in ("std_msgs/msg/Header", "builtin_interfaces/msg/Time", "sensor_msgs/msg/Image")
     )
     with Writer(folder, version=9) as bag:
+        write_edges(bag, types, edges)
         topics = ("/left/image_raw", "/right/image_raw")
         connections = [bag.add_connection(topic, image_type.__msgtype__, typestore=types) for topic in topics]
         for number in range(sets):
@@ -161,6 +169,17 @@ def write_raw_bag(folder: Path, sets: int, offset_ns: int = 0) -> None:
                 pixels = np.full(24 * 32 * 3, number, np.uint8)
                 message = image_type(about, 24, 32, "rgb8", 0, 96, pixels)
                 bag.write(connection, at_ns, types.serialize_cdr(message, image_type.__msgtype__))
+
+
+def write_edges(bag: Writer, types: Typestore, edges: Sequence[tuple[str, str, Quaternion]]) -> None:
+    names = "TransformStamped", "Transform", "Vector3", "Quaternion"
+    stamped, transform, vector, quaternion = (types.types[f"geometry_msgs/msg/{name}"] for name in names)
+    header, stamp = types.types["std_msgs/msg/Header"], types.types["builtin_interfaces/msg/Time"]
+    connection = bag.add_connection("/tf_static", "tf2_msgs/msg/TFMessage", typestore=types)
+    for length, (parent, child, turn) in enumerate(edges):
+        place = transform(vector(float(length), 0.0, 0.0), quaternion(*turn))
+        message = types.types["tf2_msgs/msg/TFMessage"]([stamped(header(stamp(0, 0), parent), child, place)])
+        bag.write(connection, 0, types.serialize_cdr(message, "tf2_msgs/msg/TFMessage"))
 
 
 def test_bag_with_raw_images_plays_them_in_stamp_order(tmp_path: Path) -> None:
@@ -177,9 +196,26 @@ def test_bag_knows_where_its_cameras_sit(shared_data: Path) -> None:
     source = open_source(shared_data / "bags" / "ddad_rig6_mcap")
     frame_ids = {frame.frame_id for frame in source.play(None)}
 
-    assert set(source.base_from_camera) == frame_ids
-    for pose in source.base_from_camera.values():
-        np.testing.assert_allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-9)
+    assert {edge.child for edge in source.static_transforms} >= frame_ids
+    for edge in source.static_transforms:
+        turn = edge.parent_from_child[:3, :3]
+        np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-9)
+
+
+def test_bag_gives_every_static_transform_on_the_way_from_its_cameras_to_the_base(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    level, none = (0.0, 0.0, 0.0, 1.0), (0.0, 0.0, 0.0, 0.0)
+    chain = [("base_footprint", "base_link", level), ("base_link", "mount", level), ("/mount", "/camera_0", level)]
+    write_raw_bag(tmp_path / "raw", 1, edges=[*chain, ("base_link", "lidar", none)])
+
+    source = open_source(tmp_path / "raw")
+
+    assert [(edge.parent, edge.child) for edge in source.static_transforms] == [
+        ("base_footprint", "base_link"), ("base_link", "mount"), ("mount", "camera_0"),
+    ]  # fmt: skip
+    assert [edge.parent_from_child[0, 3] for edge in source.static_transforms] == [0.0, 1.0, 2.0]
+    assert "the static transform of 'lidar' in the bag was left out" in caplog.text
 
 
 def test_bag_keeps_its_own_stamps_unless_told_a_start(shared_data: Path) -> None:
@@ -209,7 +245,7 @@ def test_simulation_plays_the_cameras_that_are_wanted() -> None:
     frames = list(itertools.islice(source.play(0), 2))
 
     assert [(frame.camera, frame.stamp_ns) for frame in frames] == [("right", 0), ("right", 100_000_000)]
-    assert set(source.base_from_camera) == {"right_optical_frame"}
+    assert [(edge.parent, edge.child) for edge in source.static_transforms] == [("base_link", "right_optical_frame")]
     with pytest.raises(SourceError, match="no camera 'up'"):
         open_simulation(3, 10.0, ("up",))
 
@@ -220,4 +256,4 @@ def test_simulation_gives_the_same_frames_in_every_process_that_knows_seed_and_s
 
     assert frames[0].key == frames[1].key
     np.testing.assert_array_equal(frames[0].image, frames[1].image)
-    assert set(first.base_from_camera) == {f"{name}_optical_frame" for name in first.cameras}
+    assert {edge.child for edge in first.static_transforms} == {f"{name}_optical_frame" for name in first.cameras}

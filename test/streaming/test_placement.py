@@ -284,6 +284,31 @@ def test_base_begins_at_the_origin_again_after_a_reset() -> None:
     assert [state.is_reset for state in placing.placement.path] == [True]
 
 
+def test_base_begins_where_others_have_it_and_is_asked_for_at_its_own_stamp_at_a_reset_alone() -> None:
+    asked, origin = [], rigid(matrix_from_rotation_vector([0.0, 0.0, 1.0]), [10.0, -2.0, 0.0])
+    placing = Placing(THREE)
+
+    def origin_at(stamp_ns: int) -> FloatArray:
+        asked.append(stamp_ns)
+        return origin
+
+    placing.placement = Placement(THREE, "front", path_length=100, origin_at=origin_at)
+    placing.placement.set_up(np.array([0.1, 0.0, 1.0]))
+    results = placing.run(3)
+    placing.begun = False  # a loss
+    results += placing.run(1, first=3)
+    placing.placement.reset()
+    placing.begun = False
+    (again,) = placing.run(1, first=4)
+
+    for result in results[:3]:
+        stamp_ns = result.frame_set.stamp_ns
+        np.testing.assert_allclose(base_of(result), origin @ placing.odom_from_base(stamp_ns), atol=1e-9)
+    np.testing.assert_allclose(base_of(results[3]), base_of(results[2]), atol=1e-9)
+    np.testing.assert_allclose(base_of(again), origin, atol=1e-9)
+    assert asked == [results[0].frame_set.stamp_ns, again.frame_set.stamp_ns]
+
+
 def test_base_goes_on_from_where_it_was_at_a_new_segment() -> None:
     placing = Placing(THREE)
     last = placing.run(5)[-1]

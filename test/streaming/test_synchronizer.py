@@ -109,6 +109,21 @@ def test_laws_hold_for_any_stream(
         assert frame_set.stamp_ns == frame_set.frames[0].stamp_ns
 
 
+@settings(max_examples=100, deadline=None)
+@given(seed=seeds, late_periods=st.floats(0.0, 15.0), drops=st.sampled_from([0.0, 0.1]), cameras=st.integers(1, 2))
+def test_frames_out_of_order_are_never_a_jump_however_late_they_are(
+    seed: int, late_periods: float, drops: float, cameras: int
+) -> None:
+    names, jitter_ms = CAMERAS[:cameras], late_periods * PERIOD_NS / MS
+    synchronizer = Synchronizer(names)
+
+    sets = run(synchronizer, triggered(range(60), names, jitter_ms=jitter_ms, drops=drops, in_order=False, seed=seed))
+
+    stamps = [frame_set.stamp_ns for frame_set in sets]
+    assert stamps == sorted(set(stamps))
+    assert "time_jump" not in synchronizer.dropped
+
+
 def test_frames_keep_their_stamps_to_the_nanosecond_when_cameras_are_offset() -> None:
     offsets = {"a": 0, "b": 1_234_567, "c": -7_654_321, "d": 15_000_001}
     frames = [frame(camera, EPOCH_NS + k * PERIOD_NS + offset) for k in range(30) for camera, offset in offsets.items()]

@@ -50,6 +50,40 @@ def test_old_frames_after_a_jump_cost_no_new_ones() -> None:
     assert synchronizer.dropped == {"time_jump": 2}
 
 
+@pytest.mark.parametrize("jitter_ms", [0.0, 60.0])
+@pytest.mark.parametrize("length", [4, 10, 16, 17, 18])
+@pytest.mark.parametrize("cameras", ["a", "abcd"])
+def test_short_loop_costs_the_two_triggers_that_show_it(cameras: str, length: int, jitter_ms: float) -> None:
+    synchronizer = Synchronizer(cameras)
+
+    sets = run(synchronizer, triggered(list(range(length)) * 6, cameras, jitter_ms=jitter_ms))
+
+    assert mixed(sets) == 0
+    assert len(sets) >= length + 5 * (length - 2)
+
+
+@pytest.mark.parametrize("cameras", ["a", "ab"])
+@pytest.mark.parametrize("back", [3.5, 5.3, 8.5, 15.9])
+def test_clock_that_is_set_back_by_a_few_periods_costs_two_triggers(cameras: str, back: float) -> None:
+    triggers = [*range(20), *(20 + later - back for later in range(30))]
+    synchronizer = Synchronizer(cameras)
+
+    sets = run(synchronizer, [frame(name, EPOCH_NS + int(k * PERIOD_NS)) for k in triggers for name in cameras])
+
+    assert len(sets) == 48
+    assert synchronizer.dropped == {"late": 2 * len(cameras)}
+
+
+@pytest.mark.parametrize("stamps", [[0] * 50, [*range(20), *[19] * 30], [*range(10), 7, 7, 7, 8, *range(10, 20)]])
+def test_repeated_stamps_are_no_jump_unless_they_go_on(stamps: list[int]) -> None:
+    synchronizer = Synchronizer(["a"])
+
+    sets = run(synchronizer, [frame("a", EPOCH_NS + stamp * PERIOD_NS) for stamp in stamps])
+
+    assert len(sets) == len(set(stamps))
+    assert set(synchronizer.dropped) == {"duplicate_stamp"}
+
+
 def test_camera_with_a_clock_of_its_own_does_not_silence_the_others() -> None:
     frames = triggered(range(100), "ab")
     frames = [frame("a", f.stamp_ns - EPOCH_NS // 2) if f.camera == "a" and k > 80 else f for k, f in enumerate(frames)]
