@@ -23,10 +23,10 @@ pytest.importorskip("rclpy", reason="NOT RUN: no ROS 2 here; run `make test`")
 from da3_ros.nodes import health
 from da3_ros.nodes.camera_outputs import TOPICS
 from da3_ros.nodes.da3_node import Da3Node
-from da3_ros.nodes.image_source_node import SourceParams
 from da3_ros.nodes.progress import MOVES, Flow
 from da3_ros.nodes.robot_health import GravityState, OdometryInputState, RigInputState, RobotState
 from da3_ros.ros.params import NodeParams
+from da3_ros.ros.source_params import SourceParams
 from da3_ros.streaming.camera_health import CameraHealth
 from da3_ros.streaming.ledger import Counters
 
