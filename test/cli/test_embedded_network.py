@@ -39,7 +39,7 @@ def test_rooms_it_has_never_seen_have_depth_and_motion(network: Da3Network) -> N
     figures = Validation(ROOMS).figures(network, resolution=usual_resolution("da3-nano"))
 
     # Constant depth errs by a third with one pixel of two within 1.25; no motion by twenty degrees.
-    assert figures["AbsRel"] < 0.19
-    assert figures["delta1"] > 0.77
-    assert figures["rotation, deg"] < 11.0
-    assert figures["direction, deg"] < 33.0
+    assert figures["AbsRel"] < 0.165
+    assert figures["delta1"] > 0.83
+    assert figures["rotation, deg"] < 9.0
+    assert figures["direction, deg"] < 29.0
