@@ -54,9 +54,9 @@ def open_data(arguments: argparse.Namespace) -> AccuracyData:
         return AccuracyData("the demo's room", demo_sequences.DEMO_SEQUENCES, WINDOWS_OF_SEQUENCE, of_demo)
     from da3_ros.evaluation.room_sequences import room_sequences
 
-    return AccuracyData(
-        "simulated rooms", arguments.rooms, WINDOWS_OF_ROOM, lambda: iter(room_sequences(arguments.rooms))
-    )
+    first, count = arguments.first_room, arguments.rooms
+    title = "simulated rooms" if first is None else f"simulated rooms for training, {first} to {first + count - 1}"
+    return AccuracyData(title, count, WINDOWS_OF_ROOM, lambda: iter(room_sequences(count, first)))
 
 
 def _recorded(arguments: argparse.Namespace) -> AccuracyData:

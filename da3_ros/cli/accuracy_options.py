@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from da3_ros.cli.numbers import positive_float, positive_int
+from da3_ros.cli.numbers import not_negative_int, positive_float, positive_int
 
 ROOM_RESOLUTION = 168  # longest side of simulated rooms, pixels
 
@@ -23,6 +23,10 @@ def add_accuracy_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--rooms", type=positive_int, default=200, metavar="N", help="simulated rooms, without --data (default: 200)"
     )
+    group.add_argument(
+        "--first-room", type=not_negative_int, metavar="N",
+        help="rooms for training from this one on, instead of those for validation; da3-nano was trained on 0 to 5999",
+    )  # fmt: skip
     group.add_argument(
         "--demo-room", action="store_true",
         help="the demo's room, on the demo's paths, instead of random rooms; weights may have been trained in it",

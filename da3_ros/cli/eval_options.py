@@ -23,8 +23,8 @@ PROOFS_OF = {
     **dict.fromkeys(("views", "room", "output"), ("rendering",)),
     **dict.fromkeys(
         (
-            "window_size", "windows", "rooms", "demo_room", "stream", "known_poses", "protocol", "intrinsics",
-            "threshold", "html",
+            "window_size", "windows", "rooms", "first_room", "demo_room", "stream", "known_poses", "protocol",
+            "intrinsics", "threshold", "html",
         ),
         ("accuracy",),
     ),
@@ -46,6 +46,8 @@ def check_options(given: argparse.Namespace, defaults: argparse.Namespace) -> No
             raise CommandError(f"eval {given.what} does not heed {_option(name)}, which is for {told}: leave it out")
     if given.what == "accuracy" and given.data and given.demo_room:
         raise CommandError("--data and --demo-room are two things to evaluate on: give one of them")
+    if given.what == "accuracy" and given.first_room is not None and (given.data or given.demo_room):
+        raise CommandError("--first-room is of simulated rooms: leave it out, or leave out --data and --demo-room")
     for name in ("json", "picture", "html"):
         if getattr(given, name):
             _prepare(getattr(given, name), _option(name))

@@ -30,7 +30,7 @@ from da3_ros.geometry.sim3 import rigid
 from da3_ros.inference import loading
 from da3_ros.inference.engine import EngineError
 from da3_ros.inference.load_options import LoadOptions
-from da3_ros.simulation.room_views import RoomViews
+from da3_ros.simulation.room_views import TRAINING_SEEDS, RoomViews
 from test.cli.accuracy_command import GAUGE, KNOWING, options, use_network, use_network_that_knows, write_sequence
 from test.evaluation.known_room import CAMERA, SIZE, knowing_predict, room_sequence
 
@@ -148,6 +148,17 @@ def test_rooms_for_validation_are_taken_without_data(
     assert found["rows"]["da3-small, weights w"]["auc"]["3"] == 1.0
 
 
+def test_rooms_for_training_are_taken_where_they_are_asked_for_and_said(
+    drawn: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_network(monkeypatch, knowing_predict([room_sequence(1), room_sequence(2)], GAUGE))
+
+    assert main(["eval", "accuracy", "--first-room", "7", "--rooms", "3", "--resolution", "56", *KNOWING]) == 0
+
+    assert drawn == [TRAINING_SEEDS[number] for number in (7, 8, 9)]
+    assert "On simulated rooms for training, 7 to 9" in " ".join(capsys.readouterr().out.split())
+
+
 def test_paper_takes_all_frames_of_a_scene_at_once_and_compares_poses_as_the_benchmark(
     folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -204,6 +215,7 @@ def test_paper_asks_for_the_benchmarks_reference_view(
         (["--protocol", "paper", "--data", "."], "hf download depth-anything/DA3-SMALL model.safetensors"),
         (["--protocol", "paper", "--data", ".", "--model", "da3-giant"], "hf download depth-anything/DA3-GIANT-1.1"),
         (["--rooms", "100000"], "there are 200 rooms for validation, not 100000"),
+        (["--rooms", "9", "--first-room", "1048570"], "there are 6 rooms for training from 1048570 on, not 9"),
         (["--weights", "none.safetensors"], "no such file"),
         (["--known-poses"], "--known-poses needs a network to give them to"),
     ],

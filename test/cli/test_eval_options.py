@@ -37,6 +37,7 @@ def test_every_option_says_which_proofs_heed_it() -> None:
         (["rendering", "--demo-room"], "does not heed --demo-room"),
         (["scenarios", "--weights", "auto"], "does not heed --weights"),
         (["accuracy", "--data", ".", "--demo-room"], "--data and --demo-room are two things to evaluate on"),
+        (["accuracy", "--first-room", "0", "--demo-room"], "--first-room is of simulated rooms"),
         (
             ["scenarios", "--only", "garbage_window", "--picture", "p.png"],
             "--picture draws scenarios that have a baseline, and none of these has",
