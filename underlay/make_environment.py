@@ -63,7 +63,10 @@ def run_instead(command: list[str]) -> None:
     program = shutil.which(command[0], path=variables["PATH"])
     if program is None:
         stop(f"there is no command '{command[0]}' in the environment")
-    os.execve(program, command, variables)
+    try:
+        os.execve(program, command, variables)
+    except OSError as error:
+        stop(f"{program} could not be started: {error.strerror}")
 
 
 def stop(sentence: str) -> NoReturn:
@@ -74,6 +77,7 @@ def stop(sentence: str) -> NoReturn:
 def check_machine() -> None:
     """Say in one line what this machine lacks."""
     version = sys.version_info
+    package = f"python{version[0]}.{version[1]}"
     if not (3, 11) <= version[:2] <= (3, 13):
         stop(
             f"Python {version[0]}.{version[1]} found, but the ROS 2 wheels need 3.11 to 3.13 (tested: 3.11): "
@@ -84,9 +88,9 @@ def check_machine() -> None:
     if not any(map(shutil.which, ("c++", "g++", "clang++"))):
         stop("no C++ compiler found: install one (Debian, Ubuntu: `sudo apt-get install g++`)")
     if not (Path(sysconfig.get_paths()["include"]) / "Python.h").is_file():
-        stop("Python's C headers are missing (Debian, Ubuntu: `sudo apt-get install python3-dev`)")
+        stop(f"Python's C headers are missing (Debian, Ubuntu: `sudo apt-get install {package}-dev`)")
     if importlib_missing("venv", "ensurepip"):
-        stop("Python's venv module is missing (Debian, Ubuntu: `sudo apt-get install python3-venv`)")
+        stop(f"Python's venv module is missing (Debian, Ubuntu: `sudo apt-get install {package}-venv`)")
 
 
 def importlib_missing(*names: str) -> bool:
@@ -132,17 +136,22 @@ def install_wheels() -> None:
 
 
 def venv_is_usable() -> bool:
-    """Whether `.venv` is complete and of this interpreter's version."""
-    python = VENV / "bin" / "python"
-    query = [python, "-c", "import pip, sys; print(sys.version)"]
-    return python.exists() and subprocess.run(query, capture_output=True, text=True).stdout == f"{sys.version}\n"
+    """Whether `.venv` is complete, of this interpreter's version, and made here: its scripts name their place."""
+    made_by = VENV / "pyvenv.cfg"
+    if not made_by.is_file() or not any(line.endswith(f" {VENV}") for line in made_by.read_text().splitlines()):
+        return False
+    query = [VENV / "bin" / "python", "-c", "import pip, sys; print(sys.version)"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True).stdout == f"{sys.version}\n"
+    except OSError:
+        return False
 
 
 def mend_cmake_paths() -> None:
     """The wheels' CMake files name the Python that built them; make them name this one."""
     python = VENV / "bin" / "python"
     query = "import numpy, sysconfig; print(sysconfig.get_paths()['include']); print(numpy.get_include())"
-    python_include, numpy_include = subprocess.check_output([python, "-c", query], text=True).split()
+    python_include, numpy_include = subprocess.check_output([python, "-c", query], text=True).splitlines()
     numpy_path = re.compile(r"/opt/python/[^/]+/lib/python[\d.]+/site-packages/numpy/(_core|core)/include")
     include_path = re.compile(r"/opt/python/[^/]+/include/python[\d.]+")
     for file in (VENV / "share").rglob("*.cmake"):
@@ -172,8 +181,17 @@ def linked_source() -> Path:
     return folder
 
 
+def forget_other_place() -> None:
+    """Remove what was built before the checkout was moved or copied: it names the other place throughout."""
+    link = BUILD / "source" / "da3_ros" / "package.xml"
+    if link.is_symlink() and link.readlink() != ROOT / "package.xml":
+        for folder in (BUILD, INSTALL):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def build_packages() -> None:
     """`colcon build` of the underlay and of da3_ros, with Python files linked to their sources."""
+    forget_other_place()
     paths = [linked_source(), *(UNDERLAY / name for name in PACKAGES)]
     variables = environment()
     variables["PYTHONPATH"] = ""  # not what an earlier build left in install/
@@ -217,7 +235,11 @@ def run(command: list[object], failure: str, variables: dict[str, str] | None = 
     """Run one command; on failure stop with the sentence given."""
     words = [str(word) for word in command]
     program = shutil.which(words[0], path=(variables or os.environ).get("PATH"))
-    if program is None or subprocess.run([program, *words[1:]], cwd=ROOT, env=variables, check=False).returncode:
+    try:
+        failed = program is None or subprocess.run([program, *words[1:]], cwd=ROOT, env=variables).returncode != 0
+    except OSError as error:
+        stop(f"{failure} ({program} could not be started: {error.strerror})")
+    if failed:
         stop(failure)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from da3_ros.cli.camera_option import add_camera_option
 from da3_ros.cli.demo_plan import ORACLE_RESOLUTION, Plan, make_plan
 from da3_ros.cli.main import CommandError
 from da3_ros.cli.network_options import RESOLUTIONS, add_network_options
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from da3_ros.cli.recorder import Recorder
 
 REST_S, SETTLE_S = 3.0, 20.0
+WITH_ROS = (
+    "in a checkout of da3_ros run `make environment && source underlay/activate.sh`, or source ROS 2, "
+    "`colcon build` and source install/setup.bash"
+)
 STALL_S = 900.0  # longer than a player waits for one window
 
 
@@ -35,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `da3_ros demo`."""
     parser.add_argument("--input", default="", help="folder of images, video or rosbag2 instead of the simulation")
     parser.add_argument("--engine", choices=("network", "oracle"), default="network", help="what answers")
+    add_camera_option(parser, "all; of the simulation front, with the oracle all")
     add_network_options(parser)
     parser.add_argument(
         "--resolution", type=int, default=0,
@@ -47,15 +53,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Play, record, report."""
-    from da3_ros.cli.node_process import NodeProcess, isolate
-    from da3_ros.cli.recorder import Recorder
-    from da3_ros.cli.report import Report
+    try:
+        from da3_ros.cli.node_process import NodeProcess, isolate
+        from da3_ros.cli.recorder import Recorder
+        from da3_ros.cli.report import Report, remove_earlier
+    except ImportError as error:
+        lack = f"the Python module '{error.name or 'rclpy'}' cannot be imported"
+        raise CommandError(f"the demo runs ROS 2 nodes, and {lack}: {WITH_ROS}") from error
 
     plan = make_plan(arguments)
     if plan.note:
         Console(stderr=True).print(plan.note, soft_wrap=True)
     folder: Path = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
+    remove_earlier(folder)
     isolate()
     with ExitStack() as stack:
         recorder = Recorder(plan.source.cameras)

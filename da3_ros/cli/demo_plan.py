@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from da3_ros.cli.camera_option import chosen, counted
 from da3_ros.cli.main import CommandError
 from da3_ros.cli.network_options import AUTO, engine_name, settle_model
 from da3_ros.model.config import usual_resolution
@@ -68,11 +69,12 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
     Raises:
         CommandError: when options contradict each other, or input or weights cannot be used.
     """
-    if arguments.engine == "oracle":
-        if arguments.input or (arguments.weights, arguments.model) != (AUTO, AUTO):
-            raise CommandError("--engine oracle knows the simulation only and has no weights: give it alone")
-        return _oracle_plan(arguments)
+    is_oracle = arguments.engine == "oracle"
+    if is_oracle and (arguments.input or (arguments.weights, arguments.model) != (AUTO, AUTO)):
+        raise CommandError("--engine oracle knows the simulation only and has no weights: give it alone")
     try:
+        if is_oracle:
+            return _oracle_plan(arguments)
         settle_model(arguments)
         return _own_images_plan(arguments) if arguments.input else _network_plan(arguments)
     except (SourceError, ValueError) as error:
@@ -80,8 +82,9 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
 
 
 def _oracle_plan(arguments: argparse.Namespace, note: str = "") -> Plan:
-    source, frames, truth = _simulated(arguments, RATE_HZ)
-    player = {"source": "simulation", "rate_hz": RATE_HZ, "duration_s": arguments.seconds, "static_tf": False}
+    source, frames, truth = _simulated(arguments, RATE_HZ, arguments.cameras)
+    player = {"source": "simulation", "cameras": list(source.cameras), "rate_hz": RATE_HZ}
+    player |= {"duration_s": arguments.seconds, "static_tf": False}
     node = {**_common(arguments, source, ORACLE_RESOLUTION), **ORACLE, "tf_mode": "cameras"}
     return Plan(source, frames, player, node, truth, ORACLE_NAME, note)
 
@@ -92,7 +95,7 @@ def _network_plan(arguments: argparse.Namespace) -> Plan:
         _check_embedded(arguments)
     except ValueError as error:
         return _oracle_plan(arguments, f"The oracle answers instead of a network: {error}")
-    source, frames, truth = _simulated(arguments, NETWORK_RATE_HZ, NETWORK_CAMERAS)
+    source, frames, truth = _simulated(arguments, NETWORK_RATE_HZ, arguments.cameras or NETWORK_CAMERAS)
     player = {"source": "simulation", "cameras": list(source.cameras), "rate_hz": NETWORK_RATE_HZ, **PACED}
     # The simulation's own stamps: the same way, and the same answers, in every run.
     player |= {"duration_s": arguments.seconds, "static_tf": True, "stamps": "source"}
@@ -102,8 +105,10 @@ def _network_plan(arguments: argparse.Namespace) -> Plan:
 
 def _own_images_plan(arguments: argparse.Namespace) -> Plan:
     source = open_source(Path(arguments.input), RATE_HZ)
+    if arguments.cameras:  # the demo ends when all are accounted for
+        source = counted(chosen(source, arguments.cameras))
     _check_embedded(arguments)
-    player = {"source": arguments.input, "rate_hz": RATE_HZ, **PACED}
+    player = {"source": arguments.input, "cameras": list(source.cameras), "rate_hz": RATE_HZ, **PACED}
     resolution = usual_resolution(arguments.model)
     node = {**_common(arguments, source, resolution), **_network(arguments), "tf_mode": "cameras"}
     return Plan(source, source.frame_count, player, node, None, engine_name(arguments))

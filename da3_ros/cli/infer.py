@@ -5,7 +5,7 @@
 Writes, below --output: one .npz per image (depth, confidence, K, world_from_camera, and from networks that know it the
 sky, where depth is NaN), the trajectory of every camera in TUM form (seconds tx ty tz qx qy qz qw), the coloured cloud
 as PLY, and two pictures. A network that sees images one by one gives neither poses nor a cloud. Lengths are metres
-when the network knows metres, else in the unit of the first window.
+when the network knows metres, else in the unit of the first window. Such files of an earlier run are removed first.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from da3_ros.cli.camera_option import add_camera_option, chosen, counted
 from da3_ros.cli.infer_gaussians import add_gaussian_options, write_gaussians
 from da3_ros.cli.main import CommandError
 from da3_ros.cli.network_options import RESOLUTIONS, add_network_options, engine_name, settle_model
@@ -25,12 +26,14 @@ from da3_ros.sources.source import Source, SourceError, open_source
 
 if TYPE_CHECKING:
     from da3_ros.cli.result_files import ResultFiles
+    from da3_ros.streaming.ledger import Counters
     from da3_ros.streaming.pipeline import Pipeline
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `da3_ros infer`."""
     parser.add_argument("input", type=Path, help="folder of images, video or rosbag2")
+    add_camera_option(parser)
     add_network_options(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number> (default: auto)")
     parser.add_argument(
@@ -54,25 +57,38 @@ def run(arguments: argparse.Namespace) -> int:
     from da3_ros.inference.engine import EngineError
 
     try:
-        source = open_source(arguments.input, arguments.rate)
+        source = chosen(open_source(arguments.input, arguments.rate), arguments.cameras)
         settle_model(arguments)
         if arguments.gaussians:
-            return write_gaussians(arguments, source)
+            return write_gaussians(arguments, counted(source) if arguments.cameras else source)
         pipeline = _pipeline(arguments, source.cameras)
         files = ResultFiles(arguments.output, source.cameras, engine_name(arguments))
     except (SourceError, ValueError, EngineError) as error:
         raise CommandError(str(error)) from error
     try:
         _process(source, pipeline, files)
-    except (SourceError, EngineError) as error:
-        raise CommandError(f"ended early: {error} (what was finished is in {arguments.output}/)") from error
+    except (ValueError, EngineError) as error:  # of the source, of an image that no network can see, of the engine
+        taken = f"ended early after {pipeline.counters().frames_in} images"
+        raise CommandError(f"{taken}: {error} (what was finished is in {arguments.output}/)") from error
     finally:
         files.finish()
     account = pipeline.counters()
-    dropped = ", ".join(f"{frames} {cause}" for cause, frames in account.dropped.items()) or "none"
-    print(f"{account.frames_in} images in, {account.frames_published} written, dropped: {dropped}")
+    if not account.frames_published:
+        raise CommandError(f"nothing was written: {_in_words(account)}")
+    print(_in_words(account))
     print(f"Results are in {arguments.output}/")
     return 0
+
+
+def _in_words(account: Counters) -> str:
+    """How many images came in and what became of them."""
+    if not account.frames_in:
+        return "no image of the input could be read"
+    dropped = ", ".join(f"{frames} {cause}" for cause, frames in account.dropped.items()) or "none"
+    words = f"{account.frames_in} images in, {account.frames_published} written, dropped: {dropped}"
+    if "missing_camera" in account.dropped:
+        words += " (not every camera had an image at that instant: --cameras takes some of them)"
+    return words
 
 
 def _pipeline(arguments: argparse.Namespace, cameras: tuple[str, ...]) -> Pipeline:

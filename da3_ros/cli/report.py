@@ -30,6 +30,7 @@ from da3_ros.ros.status_messages import ScaleSource
 
 Truth = Callable[[ViewKey, PinholeCamera | None], ViewTruth]
 FloatPixels = npt.NDArray[np.float32]
+SUMMARY, VIEWS, TOP_VIEW, OVERVIEW = "summary.json", "views.png", "cloud_from_above.png", "overview.png"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,15 +82,15 @@ class Report:
 
     def write(self, folder: Path) -> None:
         """summary.json and the pictures."""
-        (folder / "summary.json").write_text(json.dumps(self.summary, indent=2) + "\n")
+        (folder / SUMMARY).write_text(json.dumps(self.summary, indent=2) + "\n")
         self._folder = folder
         panels, top_view, title = self._panels(), self._top_view(), self.summary["engine"]
         if panels:
-            draw_views(folder / "views.png", panels, self._unit, title)
+            draw_views(folder / VIEWS, panels, self._unit, title)
         if top_view:
-            draw_top_view(folder / "cloud_from_above.png", top_view, title)
+            draw_top_view(folder / TOP_VIEW, top_view, title)
         if panels and top_view:
-            draw_overview(folder / "overview.png", panels, top_view, title)
+            draw_overview(folder / OVERVIEW, panels, top_view, title)
 
     def show(self, console: Console) -> None:
         """The table."""
@@ -102,7 +103,7 @@ class Report:
         for cause, frames in self.summary["dropped"].items():
             table.add_row(f"  dropped: {cause}", _text(frames))
         console.print(table)
-        console.print(f"Pictures and summary.json are in {self._folder}/")
+        console.print(f"Pictures and {SUMMARY} are in {self._folder}/")
 
     def _score(self, truth: Truth) -> None:
         """Errors against truth, after one Sim(3) for the whole run; nothing when the poses do not determine one."""
@@ -218,6 +219,12 @@ _LABELS = {
     "trajectory_length_m": "path length (m)",
     "scale_drift": "scale drift (last quarter / first)",
 }
+
+
+def remove_earlier(folder: Path) -> None:
+    """Remove the report of an earlier run: one that fails, or has no cloud, leaves no other's pictures beside it."""
+    for name in (SUMMARY, VIEWS, TOP_VIEW, OVERVIEW):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _of_kept_pixels(camera: PinholeCamera) -> PinholeCamera:

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from da3_ros.geometry.rotation import FloatArray, quat_xyzw_from_matrix
 from da3_ros.streaming.results import SetResult, ViewResult, WindowResult
 
 POINTS_PER_IMAGE = 20_000
+CLOUD, PICTURES = "cloud.ply", ("views.png", "cloud_from_above.png")
+_VIEW = re.compile(r"(\d{19}|-\d{18})\.npz")  # named by the stamp
 _log = logging.getLogger(__name__)
 KEPT = DepthFilter(edge_threshold=0.05)
 
@@ -27,7 +31,7 @@ class ResultFiles:
     """Writes views as they come, and what is about all of them at the end.
 
     Args:
-        folder: made if need be.
+        folder: made if need be; what an earlier run wrote into it is removed, and nothing else.
         cameras: their names, in order.
         title: of the pictures: what answered.
     """
@@ -41,6 +45,7 @@ class ResultFiles:
         self._colours: list[npt.NDArray[np.uint8]] = []
         self._newest: SetResult | None = None
         self._is_metric = False
+        _remove_earlier(folder, cameras)
         for camera in cameras:
             (folder / camera).mkdir(parents=True, exist_ok=True)
 
@@ -62,21 +67,21 @@ class ResultFiles:
         for camera, poses in self._poses.items():
             if poses:
                 lines = "".join(_tum_line(*pose) for pose in poses)
-                (self._folder / f"trajectory_{camera}.txt").write_text(lines)
+                (self._folder / _trajectory_name(camera)).write_text(lines)
         unit = "metres" if self._is_metric else "units of the first window"
         if self._newest is not None:
             panels = [
                 Panel(view.frame.camera, view.image, clean_depth(view.depth, view.confidence, KEPT), view.confidence)
                 for view in self._newest.views
             ]
-            draw_views(self._folder / "views.png", panels, unit, self._title)
+            draw_views(self._folder / PICTURES[0], panels, unit, self._title)
         if not sum(map(len, self._points)) or not self._poses[self._cameras[0]]:
             return
         points, colours = np.concatenate(self._points), np.concatenate(self._colours)
-        write_ply(self._folder / "cloud.ply", points, colours)
+        write_ply(self._folder / CLOUD, points, colours)
         path = np.stack([pose[:3, 3] for _, pose in self._poses[self._cameras[0]]])
         top_view = TopView(points, colours, {self._cameras[0]: path}, unit)
-        draw_top_view(self._folder / "cloud_from_above.png", top_view, self._title)
+        draw_top_view(self._folder / PICTURES[1], top_view, self._title)
 
     def _add_view(self, view: ViewResult) -> None:
         camera, stamp_ns = view.frame.camera, view.frame.stamp_ns
@@ -100,6 +105,22 @@ class ResultFiles:
         pose = view.odom_from_camera
         self._points.append((cloud[kept, :3] @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32))
         self._colours.append(view.image.reshape(-1, 3)[kept])
+
+
+def _remove_earlier(folder: Path, cameras: Sequence[str]) -> None:
+    """Remove what a run writes, of these cameras and of those that an earlier run left views of."""
+    views = [file for file in folder.glob("*/*.npz") if _VIEW.fullmatch(file.name)]
+    before = {file.parent for file in views}
+    names = {*cameras, *(place.name for place in before)}
+    for file in (*views, *(folder / name for name in (CLOUD, *PICTURES, *map(_trajectory_name, names)))):
+        file.unlink(missing_ok=True)
+    for place in before:
+        with suppress(OSError):  # it holds what is not ours
+            place.rmdir()
+
+
+def _trajectory_name(camera: str) -> str:
+    return f"trajectory_{camera}.txt"
 
 
 def _tum_line(stamp_ns: int, world_from_camera: FloatArray) -> str:

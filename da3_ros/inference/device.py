@@ -5,8 +5,14 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 
 import torch
+from torch.torch_version import TorchVersion
+
+# Taken before any engine sets the number for its thread.
+_TORCH_THREADS: Final = torch.get_num_threads()
+_GRAPHS_FOR_ALL_THREADS: Final = "2.13"
 
 
 def resolve_device(name: str) -> torch.device:
@@ -43,8 +49,7 @@ def resolve_cpu_threads(threads: int) -> int:
     if threads:
         return threads
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    default = torch.get_num_threads()
-    return min(default, cores - 1) if cores > 2 else default
+    return min(_TORCH_THREADS, cores - 1) if cores > 2 else _TORCH_THREADS
 
 
 def compile_mode(device: torch.device) -> str:
@@ -52,4 +57,6 @@ def compile_mode(device: torch.device) -> str:
 
     They write to the same place again at every call: what they answer must be copied before the next one.
     """
-    return "reduce-overhead" if device.type == "cuda" else "default"
+    # A node warms up in one thread and calls in another, which fails before (pytorch issue #123177).
+    may_record = TorchVersion(torch.__version__) >= _GRAPHS_FOR_ALL_THREADS
+    return "reduce-overhead" if device.type == "cuda" and may_record else "default"

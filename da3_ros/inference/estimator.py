@@ -17,6 +17,7 @@ import torch
 
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.prediction import FULL_EFFORT, Effort, Prediction, ViewKey
+from da3_ros.inference.compiling import compiled
 from da3_ros.inference.device import compile_mode, resolve_cpu_threads
 from da3_ros.inference.engine import Image, OutOfMemory, check_keys
 from da3_ros.inference.feature_cache import FeatureCache, ImageIdentities
@@ -102,8 +103,8 @@ class DepthEstimator:
         self._relate: Callable[..., Any] = network.relate
         if compile:
             # No CUDA graphs for features: those are kept beyond the next call.
-            self._encode = torch.compile(network.encode, fullgraph=True, dynamic=False)
-            self._relate = torch.compile(network.relate, fullgraph=True, dynamic=False, mode=compile_mode(device))
+            self._encode = compiled(network.encode)
+            self._relate = compiled(network.relate, compile_mode(device))
 
     def estimate(
         self,

@@ -15,6 +15,7 @@ import torch
 
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.prediction import FULL_EFFORT, Effort, Prediction, ViewKey
+from da3_ros.inference.compiling import compiled
 from da3_ros.inference.device import compile_mode, resolve_cpu_threads
 from da3_ros.inference.engine import EngineError, Image, check_keys
 from da3_ros.inference.estimator import memory_shortage_told, network_input
@@ -77,7 +78,7 @@ class MonocularEstimator:
         self._max_memory_mb = max_memory_mb
         self._call: Callable[..., MonocularOutput] = network
         if compile:
-            self._call = torch.compile(network, fullgraph=True, dynamic=False, mode=compile_mode(device))
+            self._call = compiled(network, compile_mode(device))
         # One at a time costs a CPU nothing, and then an answer does not depend by a rounding on its company.
         self._views_at_once = 1 if device.type == "cpu" else VIEWS_AT_ONCE
         self._is_warned = False

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import re
@@ -22,6 +23,7 @@ _RAY_OUTPUTS: Final = ("ray", "ray_confidence")
 _CPU: Final = "CPUExecutionProvider"
 _CUDA: Final = "CUDAExecutionProvider"
 _TENSORRT: Final = "TensorrtExecutionProvider"
+_CHUNK_BYTES: Final = 1 << 20
 
 _log = logging.getLogger(__name__)
 
@@ -92,7 +94,8 @@ def read_contents(path: Path) -> OnnxContents:
 def open_onnx_file(path: Path, *, device: str, cpu_threads: int) -> tuple[Any, OnnxContents]:
     """Make an `onnxruntime.InferenceSession` of a file that `onnx_export` made.
 
-    Providers are TensorRT, CUDA and CPU, in this order, as far as this ONNX Runtime has them and the device allows.
+    Providers are TensorRT, CUDA and CPU, in this order, as far as this ONNX Runtime has them and the device allows. A
+    file in fp16 is kept from TensorRT, which would choose by itself what else it computes so.
 
     Args:
         path: the file.
@@ -112,8 +115,10 @@ def open_onnx_file(path: Path, *, device: str, cpu_threads: int) -> tuple[Any, O
     try:
         session = _session(path, cpu_threads, [_CPU])
         contents = _contents(session.get_modelmeta().custom_metadata_map, path)
+        if contents.precision == "fp16":
+            providers = [name for name in providers if name != _TENSORRT]
         if providers[0] != _CPU:
-            session = _session(path, cpu_threads, _with_options(providers, device, path, contents))
+            session = _session_on(providers, device, path, cpu_threads)
     except session_failures() as error:
         raise ValueError(f"{path} is not an ONNX file that this ONNX Runtime can run: {_first_line(error)}") from error
     chosen = session.get_providers()[0]
@@ -147,7 +152,25 @@ def _session(path: Path, threads: int, providers: Sequence[str | tuple[str, dict
     # Threads that wait by spinning would take the cores from the ROS executor.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    return onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+
+
+def _session_on(providers: Sequence[str], device: str, path: Path, threads: int) -> Any:
+    """A session by the first of the providers that can run the file; by the CPU only where the device is `auto`.
+
+    ONNX Runtime's own way to fall back is shut: it forgets which GPU was asked for.
+    """
+    name, *others = providers
+    try:
+        return _session(path, threads, [(one, _options(one, device, path)) for one in providers])
+    except session_failures() as error:
+        reason = _first_line(error)
+        if not others or (others == [_CPU] and device != "auto"):
+            raise ValueError(
+                f"device '{device}': ONNX Runtime's {name} cannot run {path} ({reason}): use auto or cpu"
+            ) from error
+    _log.warning("%s: ONNX Runtime's %s cannot run it (%s): %s is tried", path.name, name, reason, others[0])
+    return _session_on(others, device, path, threads)
 
 
 def _providers(device: str, available: Sequence[str]) -> list[str]:
@@ -161,20 +184,26 @@ def _providers(device: str, available: Sequence[str]) -> list[str]:
     return [*found, _CPU]
 
 
-def _with_options(
-    providers: Sequence[str], device: str, path: Path, contents: OnnxContents
-) -> list[str | tuple[str, dict[str, str]]]:
-    index = device.partition(":")[2] or "0"
-    options = {
-        _TENSORRT: {
-            "device_id": index,
-            "trt_fp16_enable": str(contents.precision == "fp16"),
-            "trt_engine_cache_enable": "True",  # to build an engine takes minutes
-            "trt_engine_cache_path": str(path.with_suffix(".tensorrt")),
-        },
-        _CUDA: {"device_id": index},
-    }
-    return [(name, options[name]) if name in options else name for name in providers]
+def _options(provider: str, device: str, path: Path) -> dict[str, str]:
+    if provider == _CPU:
+        return {}
+    options = {"device_id": device.partition(":")[2] or "0"}
+    if provider == _TENSORRT:
+        options["trt_engine_cache_enable"] = "True"  # to build an engine takes minutes
+        # By itself TensorRT would take an engine for the same graph with other weights.
+        options["trt_engine_cache_path"] = str(path.with_suffix(f".{_digest(path)}.tensorrt"))
+    return options
+
+
+def _digest(path: Path) -> str:
+    """Of the whole file, and of the tensors that an exporter may have put beside it."""
+    content = hashlib.sha256()
+    for part in (path, path.with_name(f"{path.name}.data")):
+        if part.is_file():
+            with part.open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    content.update(chunk)
+    return content.hexdigest()[:16]
 
 
 def _contents(metadata: Mapping[str, str], path: Path) -> OnnxContents:

@@ -50,7 +50,7 @@ def read_header(path: str | Path) -> CheckpointHeader:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
             return CheckpointHeader(shapes, dict(file.metadata() or {}))
     except (SafetensorError, OSError) as error:
-        raise _unreadable(path, error) from error
+        raise _failure(path, error) from error
 
 
 def load_weights(network: nn.Module, path: str | Path) -> None:
@@ -78,7 +78,7 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
                 for ours, theirs in sources.items():
                     targets[ours].copy_(file.get_tensor(theirs))
     except (SafetensorError, OSError) as error:
-        raise _unreadable(path, error) from error
+        raise _failure(path, error) from error
 
 
 def save_weights(
@@ -105,11 +105,21 @@ def save_weights(
 def _check_file(path: Path) -> None:
     if path.suffix.lower() in _PICKLE_SUFFIXES:
         raise WeightsError(f"{path} is a pickle, which can run code when read: give a .safetensors file")
-    if not path.is_file():
-        raise WeightsError(f"weights file {path} does not exist")
+    if path.suffix.lower() == ".onnx":
+        raise WeightsError(
+            f"{path} is an exported network, not a checkpoint: give the .safetensors file it was made of"
+        )
+    try:
+        path.open("rb").close()  # safetensors calls a file that may not be read one that does not exist
+    except FileNotFoundError as error:
+        raise WeightsError(f"weights file {path} does not exist") from error
+    except OSError as error:
+        raise _failure(path, error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> WeightsError:
+def _failure(path: Path, error: SafetensorError | OSError) -> WeightsError:
+    if isinstance(error, OSError):
+        return WeightsError(f"{path} cannot be read ({error.strerror or error}): see to its permissions and its disk")
     return WeightsError(f"{path} is not a readable safetensors file ({error}): download it again")
 
 

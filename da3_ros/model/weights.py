@@ -201,9 +201,11 @@ def _from_hugging_face(repository: str, model_name: str, allow_download: bool) -
     """The repository's checkpoint from the local cache, or else from the network if that is allowed."""
     try:
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+        from huggingface_hub.errors import LocalEntryNotFoundError
     except ImportError as error:
-        raise WeightsError(f"weights {repository} need huggingface_hub: pip install huggingface_hub") from error
+        raise WeightsError(
+            f"weights {repository} need huggingface_hub>=0.34: pip install -U huggingface_hub"
+        ) from error
     try:
         return Path(hf_hub_download(repository, CHECKPOINT_NAME, local_files_only=True))
     except LocalEntryNotFoundError as error:
@@ -215,5 +217,7 @@ def _from_hugging_face(repository: str, model_name: str, allow_download: bool) -
     logger.info("downloading %s for %s", repository, model_name)
     try:
         return Path(hf_hub_download(repository, CHECKPOINT_NAME))
-    except (EntryNotFoundError, OSError) as error:
-        raise WeightsError(f"cannot download {repository}: {error}") from error
+    except Exception as error:  # what the transport raises is of no common type, and another in each release
+        raise WeightsError(
+            f"cannot download {repository}: {error}; if it broke off, run it again: it resumes"
+        ) from error

@@ -40,8 +40,9 @@ def make_metric_model(params: NodeParams) -> MetricDepth | None:
 
     # What an exported network takes is ONNX Runtime's own affair.
     beside = params.model if params.engine == "network" and not is_onnx_file(params.weights) else ""
-    # It has no cameras to take from rays, and no window shows it an image that it has seen before.
-    options = replace(load_options(params, beside), pose_source="camera_head", cache_mb=0)
+    # It has no cameras to take from rays, and no window shows it an image that it has seen before. Its metres move with
+    # the resolution, so it keeps the one that it was trained at, whatever the other network sees.
+    options = replace(load_options(params, beside), pose_source="camera_head", cache_mb=0, process_resolution=0)
     estimator = load_estimator(params.metric_model, params.metric_weights, options)
     if not isinstance(estimator, MonocularEstimator):
         raise ValueError(f"metric_weights '{params.metric_weights}' hold no network that sees images one by one")

@@ -21,6 +21,7 @@ from da3_ros.geometry.rotation import (
     rotation_vector_from_matrix,
 )
 from da3_ros.geometry.sim3 import rigid
+from da3_ros.sources.bag_messages import messages
 
 _TRANSFORMS = "tf2_msgs/msg/TFMessage"
 _MAX_GAP_NS = 500_000_000
@@ -99,8 +100,7 @@ def read_poses(reader: AnyReader) -> BagPoses:
     faults: dict[str, str] = {}
     fixed: set[str] = set()
     connections = [c for c in reader.connections if c.msgtype == _TRANSFORMS]
-    for connection, _, raw in reader.messages(connections) if connections else ():
-        message: Any = reader.deserialize(raw, connection.msgtype)
+    for topic, _, message in messages(reader, connections):
         for edge in message.transforms:
             child = edge.child_frame_id.lstrip("/")
             stamp_ns = int(edge.header.stamp.sec) * 1_000_000_000 + int(edge.header.stamp.nanosec)
@@ -108,7 +108,7 @@ def read_poses(reader: AnyReader) -> BagPoses:
                 found.setdefault(child, []).append((stamp_ns, edge.header.frame_id.lstrip("/"), _matrix(edge)))
             except DatasetError as error:
                 faults[child] = str(error)
-            if connection.topic.endswith("tf_static"):
+            if topic.endswith("tf_static"):
                 fixed.add(child)
     edges = {child: _edge(rows, child in fixed) for child, rows in found.items() if child not in faults}
     return BagPoses(edges, faults)

@@ -26,6 +26,7 @@ from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.errors import FrameError
 from da3_ros.geometry.rotation import FloatArray
 from da3_ros.sources.bag import BagCamera, bag_cameras, decode_image, first_calibration
+from da3_ros.sources.bag_messages import bag_place, bag_reader, messages
 from da3_ros.sources.bag_poses import BagPoses, read_poses
 
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
@@ -41,7 +42,7 @@ class BagMessage:
     """Where one message lies.
 
     Attributes:
-        bag: folder of the bag.
+        bag: its folder, or its only file.
         topic: it was published on.
         received_ns: when it was written.
         stamp_ns: of its header.
@@ -56,15 +57,19 @@ class BagMessage:
         """The message.
 
         Raises:
-            DatasetError: when it is not there any more.
+            DatasetError: when it is not there any more, or damaged.
         """
-        with AnyReader([self.bag]) as reader:
-            connections = [c for c in reader.connections if c.topic == self.topic]
-            for connection, _, raw in reader.messages(connections, self.received_ns, self.received_ns + 1):
-                message: Any = reader.deserialize(raw, connection.msgtype)
-                if _stamp_ns(message) == self.stamp_ns:
-                    return message
-        raise DatasetError(f"{self.bag} has no message on {self.topic} at {self.stamp_ns} ns any more: read it again")
+        try:
+            with bag_reader(self.bag) as reader:
+                connections = [c for c in reader.connections if c.topic == self.topic]
+                for _, _, message in messages(reader, connections, self.received_ns, self.received_ns + 1):
+                    if _stamp_ns(message) == self.stamp_ns:
+                        return message
+        except (AnyReaderError, OSError) as error:
+            raise DatasetError(f"cannot read the bag {self.bag}: {error}") from error
+        raise DatasetError(
+            f"{self.bag} has no whole message on {self.topic} at {self.stamp_ns} ns any more: read it again"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,15 +115,15 @@ def load_bag_sequences(path: Path) -> tuple[KnownSequence, ...]:
     Raises:
         DatasetError: when the bag cannot be read, has no colour images, or none of its cameras can be used.
     """
-    folder = path if path.is_dir() else path.parent
+    bag = bag_place(path)
     known: dict[str, tuple[BagFrame, ...]] = {}
     refusals: dict[str, str] = {}
     try:
-        with AnyReader([folder]) as reader:
-            poses, depths = read_poses(reader), list(_depth_messages(reader, folder))
+        with bag_reader(bag) as reader:
+            poses, depths = read_poses(reader), list(_depth_messages(reader, bag))
             for camera in bag_cameras(reader):
                 try:
-                    known[camera.name] = tuple(_frames(reader, folder, camera, poses, depths))
+                    known[camera.name] = tuple(_frames(reader, bag, camera, poses, depths))
                 except DatasetError as error:
                     refusals[camera.name] = str(error)
     except (AnyReaderError, OSError) as error:
@@ -128,7 +133,7 @@ def load_bag_sequences(path: Path) -> tuple[KnownSequence, ...]:
         raise DatasetError(f"nothing of the bag {path} can be used: {reasons}")
     for camera_name, reason in refusals.items():
         _log.warning("camera %s of the bag %s is left out: %s", camera_name, path, reason)
-    name = folder.resolve().name
+    name = bag.resolve().stem if bag.is_file() else bag.resolve().name
     return tuple(
         KnownSequence(name if len(known) == 1 else f"{name}/{camera}", "bag", frames)
         for camera, frames in known.items()
@@ -136,13 +141,12 @@ def load_bag_sequences(path: Path) -> tuple[KnownSequence, ...]:
 
 
 def _frames(
-    reader: AnyReader, folder: Path, camera: BagCamera, poses: BagPoses, depths: list[tuple[str, BagMessage]]
+    reader: AnyReader, bag: Path, camera: BagCamera, poses: BagPoses, depths: list[tuple[str, BagMessage]]
 ) -> Iterator[BagFrame]:
     calibration: PinholeCamera | None = None
     frame_id, found = "", 0
     connections = [c for c in reader.connections if c.topic == camera.image_topic]
-    for connection, received_ns, raw in reader.messages(connections):
-        message: Any = reader.deserialize(raw, connection.msgtype)
+    for _, received_ns, message in messages(reader, connections):
         frame_id, stamp_ns = message.header.frame_id, _stamp_ns(message)
         if calibration is None:
             calibration = first_calibration(reader, camera, decode_image(message).shape[:2])
@@ -153,7 +157,7 @@ def _frames(
             continue
         found += 1
         depth = _depth_at(stamp_ns, [depth for its_frame, depth in depths if its_frame == frame_id])
-        image = BagMessage(folder, camera.image_topic, received_ns, stamp_ns)
+        image = BagMessage(bag, camera.image_topic, received_ns, stamp_ns)
         yield BagFrame(f"{camera.name} at {stamp_ns * 1e-9:.3f} s", calibration, pose, image, depth)
     if not found:
         raise DatasetError(
@@ -166,15 +170,14 @@ def _depth_at(stamp_ns: int, depths: list[BagMessage]) -> BagMessage | None:
     return None if nearest is None or abs(nearest.stamp_ns - stamp_ns) > _MAX_DIFFERENCE_NS else nearest
 
 
-def _depth_messages(reader: AnyReader, folder: Path) -> Iterator[tuple[str, BagMessage]]:
+def _depth_messages(reader: AnyReader, bag: Path) -> Iterator[tuple[str, BagMessage]]:
     """Frame and place of all depth images."""
     connections = [c for c in reader.connections if c.msgtype in (_IMAGE, _COMPRESSED)]
     for connection in connections:
-        for _, received_ns, raw in reader.messages([connection]):
-            message: Any = reader.deserialize(raw, connection.msgtype)
+        for topic, received_ns, message in messages(reader, [connection]):
             if not _is_depth(message):
                 break
-            place = BagMessage(folder, connection.topic, received_ns, _stamp_ns(message))
+            place = BagMessage(bag, topic, received_ns, _stamp_ns(message))
             yield message.header.frame_id, place
 
 

@@ -3,14 +3,16 @@
 """Folders of images: one camera's images directly, or one sub-folder per camera, in name order.
 
 A camera's `camera_info.yaml` (what `camera_calibration` saves) lies beside its images and is used when it is there.
+Without one, images may be of any sizes; with one, all are of its size.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,7 +31,8 @@ def open_folder(folder: Path, rate_hz: float) -> Source:
     """Images of one or many cameras as frames at a steady rate; the cameras' n-th images are taken together.
 
     Raises:
-        SourceError: when there are no images, or the cameras have different numbers of them.
+        SourceError: when there are no images but of depth; when the cameras have different numbers of them, or names
+            that are one to ROS; when a calibration is none, or for images of another size.
     """
     images = _images_by_camera(folder)
     if not images:
@@ -37,7 +40,9 @@ def open_folder(folder: Path, rate_hz: float) -> Source:
     counts = {camera: len(files) for camera, files in images.items()}
     if len(set(counts.values())) > 1:
         raise SourceError(f"the cameras in '{folder}' have different numbers of images: {counts}")
-    calibrations = {camera: read_calibration(files[0].parent) for camera, files in images.items()}
+    calibrations = {
+        camera: read_calibration(files[0].parent, _size(_first_image(files))) for camera, files in images.items()
+    }
     period_ns = round(1e9 / rate_hz)
 
     def play(start_ns: int | None) -> Iterator[Frame]:
@@ -52,15 +57,41 @@ def open_folder(folder: Path, rate_hz: float) -> Source:
 
 
 def _images_by_camera(folder: Path) -> dict[str, list[Path]]:
-    """Images of the folder itself, of its `images` folder, or of each sub-folder that has any."""
+    """Images of the folder itself, of its `images` folder, or of each sub-folder that has any but depth."""
+    depths: list[Path] = []
     for place in (folder, folder / "images"):
         if files := _images(place):
             return {"camera": files}
-        if place.is_dir() and (cameras := {sub.name: _images(sub) for sub in sorted(place.iterdir()) if _images(sub)}):
-            if set(cameras) == {"images"} or "meta.json" in {file.name for file in place.iterdir()}:
-                continue  # a data set: its images lie one level below
-            return {_ros_name(name): files for name, files in cameras.items()}
+        cameras = _images_by_folder(place)
+        if {sub.name for sub in cameras} == {"images"} or (place / "meta.json").exists():
+            continue  # a data set: its images lie one level below
+        depths += [sub for sub, files in cameras.items() if _is_depth(_first_image(files))]
+        if colours := {sub: files for sub, files in cameras.items() if sub not in depths}:
+            for sub in depths:
+                _log.warning("'%s' is left out: its images are depth, one channel of more than 8 bits", sub)
+            return _by_ros_name(colours)
+    if depths:
+        names = ", ".join(sub.name for sub in depths)
+        raise SourceError(f"no images in '{folder}' but depth ({names}): give a folder of colour images")
     return {}
+
+
+def _images_by_folder(place: Path) -> dict[Path, list[Path]]:
+    """Images of each sub-folder that has any, in name order."""
+    subs = sorted(place.iterdir()) if place.is_dir() else []
+    return {sub: files for sub in subs if (files := _images(sub))}
+
+
+def _by_ros_name(cameras: Mapping[Path, list[Path]]) -> dict[str, list[Path]]:
+    """Images by the camera's name; raises `SourceError` when two folders have the same."""
+    folders: dict[str, Path] = {}
+    for sub in cameras:
+        name = _ros_name(sub.name)
+        if name in folders:
+            both = f"'{folders[name].name}' and '{sub.name}'"
+            raise SourceError(f"the folders {both} in '{sub.parent}' would both be the camera '{name}': rename one")
+        folders[name] = sub
+    return {name: cameras[sub] for name, sub in folders.items()}
 
 
 def _images(folder: Path) -> list[Path]:
@@ -72,7 +103,7 @@ def _images(folder: Path) -> list[Path]:
 
 def _natural_order(file: Path) -> list[tuple[int, str]]:
     """Numbers in names by their value: img_2 comes before img_10."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", file.name)]
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", file.name)]
 
 
 def _ros_name(name: str) -> str:
@@ -88,14 +119,38 @@ def _read_image(file: Path, calibration: PinholeCamera | None) -> npt.NDArray[np
     if image is None:
         _log.warning("the image '%s' cannot be decoded and is left out", file)
         return None
+    if calibration and _size(image) != calibration.size:
+        (height, width), (h, w) = image.shape[:2], calibration.size
+        _log.warning(
+            "the image '%s' has %dx%d pixels, its calibration is for %dx%d: it is left out", file, width, height, w, h
+        )
+        return None
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
-def read_calibration(folder: Path) -> PinholeCamera | None:
+def _first_image(files: Sequence[Path]) -> npt.NDArray[Any] | None:
+    """The first that can be decoded, as it is stored."""
+    images = (cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in files)
+    return next((image for image in images if image is not None), None)
+
+
+def _is_depth(image: npt.NDArray[Any] | None) -> bool:
+    return image is not None and image.ndim == 2 and image.dtype.itemsize > 1
+
+
+def _size(image: npt.NDArray[Any] | None) -> tuple[int, int] | None:
+    return None if image is None else (image.shape[0], image.shape[1])
+
+
+def read_calibration(folder: Path, size: tuple[int, int] | None) -> PinholeCamera | None:
     """The camera that `camera_info.yaml` in a folder describes, or None when there is none.
 
+    Args:
+        folder: of the file.
+        size: (H, W) of the first image it is for; None when not known.
+
     Raises:
-        SourceError: when the file is there but not a calibration.
+        SourceError: when the file is there but not a calibration, or for images of another size.
     """
     file = folder / "camera_info.yaml"
     if not file.is_file():
@@ -103,9 +158,15 @@ def read_calibration(folder: Path) -> PinholeCamera | None:
     try:
         text = yaml.safe_load(file.read_text())
         k = text["camera_matrix"]["data"]
-        size = (int(text["image_height"]), int(text["image_width"]))
+        for_size = (int(text["image_height"]), int(text["image_width"]))
         coefficients = tuple(map(float, text["distortion_coefficients"]["data"]))
         model = text["distortion_model"] if any(coefficients) else "none"
-        return PinholeCamera(size, float(k[0]), float(k[4]), float(k[2]), float(k[5]), model, coefficients)
+        camera = PinholeCamera(for_size, float(k[0]), float(k[4]), float(k[2]), float(k[5]), model, coefficients)
     except (KeyError, TypeError, IndexError, ValueError, yaml.YAMLError) as error:
         raise SourceError(f"'{file}' is not a camera calibration: {error}") from error
+    if size is not None and size != camera.size:
+        (height, width), (h, w) = size, camera.size
+        raise SourceError(
+            f"'{file}' is for {w}x{h} pixels, its images have {width}x{height}: calibrate at this size, or take it away"
+        )
+    return camera

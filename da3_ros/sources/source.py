@@ -82,6 +82,9 @@ def open_source(path: Path, rate_hz: float = 10.0) -> Source:
     Raises:
         SourceError: when there is nothing to read there.
     """
+    kinds = f"a folder of images, a video ({', '.join(VIDEO_SUFFIXES)}) or a rosbag2"
+    if not path.exists():
+        raise SourceError(f"cannot read '{path}': it is not there; give {kinds}")
     # Each reader needs a library of its own; only the one that is wanted is imported.
     if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
         from da3_ros.sources.video import open_video
@@ -97,5 +100,4 @@ def open_source(path: Path, rate_hz: float = 10.0) -> Source:
         from da3_ros.sources.folder import open_folder
 
         return open_folder(path, rate_hz)
-    kinds = f"a folder of images, a video ({', '.join(VIDEO_SUFFIXES)}) or a rosbag2"
     raise SourceError(f"cannot read '{path}': give {kinds}")

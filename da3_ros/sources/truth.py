@@ -21,14 +21,14 @@ def open_truth(path: Path, intrinsics: Intrinsics | None = None) -> tuple[KnownS
     Raises:
         DatasetError: when there is nothing there that is known here, or it is malformed.
     """
+    if not path.exists():
+        raise DatasetError(f"{path} is not there: give the folder of a data set, or a rosbag2")
     if path.suffix in (".mcap", ".db3") or (path / "metadata.yaml").is_file():
         try:
             from da3_ros.sources.bag_truth import load_bag_sequences
         except ImportError as error:
             raise DatasetError(f"bags need the Python module '{error.name}', which is not installed") from error
         return load_bag_sequences(path)
-    if not path.exists():
-        raise DatasetError(f"{path} is not there: give the folder of a data set, or a rosbag2")
     if not path.is_dir():
         raise DatasetError(
             f"{path} is neither a folder nor a rosbag2: unpack an archive, or convert a ROS 1 bag (rosbags-convert)"

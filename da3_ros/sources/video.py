@@ -19,15 +19,15 @@ def open_video(path: Path) -> Source:
     """A video as frames at its own rate; a `camera_info.yaml` beside it is used.
 
     Raises:
-        SourceError: when OpenCV cannot open it.
+        SourceError: when OpenCV cannot open it, or the calibration is none, or for images of another size.
     """
     video = cv2.VideoCapture(str(path))
     rate_hz, count = video.get(cv2.CAP_PROP_FPS), int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    opened = video.isOpened()
+    opened, (decoded, first) = video.isOpened(), video.read()
     video.release()
     if not opened or rate_hz <= 0:
         raise SourceError(f"cannot open the video '{path}': OpenCV does not know its format")
-    calibration = read_calibration(path.parent)
+    calibration = read_calibration(path.parent, (first.shape[0], first.shape[1]) if decoded else None)
 
     def play(start_ns: int | None) -> Iterator[Frame]:
         reader = cv2.VideoCapture(str(path))

@@ -4,7 +4,8 @@
 
 First what costs only time, then views, then detail:
 
-    half_chunks      the heads take half as many views at a time: the same answer
+    half_chunks      the heads take half as many views at a time, one at least, and what was kept for speed is dropped:
+                     the same answer
     half_window      windows keep the newest half of their frame sets
     half_resolution  the engine sees images of half the side; published images change their size, and a segment begins
 """
@@ -129,7 +130,10 @@ class MemoryRelief:
 
     def _told(self, step: Step) -> str:
         if step is Step.HALF_CHUNKS:
-            return "the heads now take half as many views at a time; a smaller window_size makes that needless"
+            return (
+                "the heads now take half as many views at a time where they took several (on a CPU they take one), and "
+                "the feature cache is emptied; a smaller window_size makes that needless"
+            )
         if step is Step.HALF_WINDOW:
             sets = self._most_sets
             return f"windows now hold {sets} frame sets at most; window_size {sets} makes that permanent"

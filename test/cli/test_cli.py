@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -100,6 +101,19 @@ def test_infer_writes_every_image_trajectory_cloud_and_pictures(
     lines = (output / "trajectory_camera.txt").read_text().splitlines()
     assert [len(line.split()) for line in lines] == [8] * len(written)
     assert {"cloud.ply", "views.png", "cloud_from_above.png"} <= {file.name for file in output.iterdir()}
+
+
+def test_demo_without_ros_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "rclpy", None)
+    monkeypatch.delitem(sys.modules, "da3_ros.cli.recorder", raising=False)
+
+    assert main(["demo"]) == 1
+
+    (printed,) = capsys.readouterr().err.strip().splitlines()
+    assert "cannot be imported" in printed
+    assert "make environment && source underlay/activate.sh" in printed
 
 
 @pytest.mark.slow

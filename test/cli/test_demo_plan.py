@@ -99,9 +99,46 @@ def test_own_images_need_no_weights(folder: str) -> None:
     assert made.frames == 1
 
 
+@pytest.fixture
+def two_cameras(folder: str) -> str:
+    for camera in ("left", "right"):
+        place = Path(folder) / camera
+        place.mkdir()
+        for index in range(2):
+            cv2.imwrite(str(place / f"{index}.png"), np.zeros((48, 64, 3), np.uint8))
+    (Path(folder) / "0.png").unlink()
+    return folder
+
+
+@pytest.mark.usefixtures("embedded")
+def test_own_cameras_are_those_that_are_named(two_cameras: str) -> None:
+    made = plan("--input", two_cameras, "--cameras", "right")
+
+    assert made.node["cameras"] == made.player["cameras"] == list(made.source.cameras) == ["right"]
+    assert made.frames == 2
+    assert plan("--input", two_cameras).player["cameras"] == ["left", "right"]
+
+
+@pytest.mark.usefixtures("embedded")
+@pytest.mark.parametrize("engine", ["network", "oracle"])
+def test_simulated_cameras_are_those_that_are_named(engine: str) -> None:
+    made = plan("--engine", engine, "--cameras", "left,front")
+
+    assert made.node["cameras"] == made.player["cameras"] == ["left", "front"]
+
+
+@pytest.mark.parametrize("names", ["", "front,,left", "front,front"])
+def test_names_that_are_no_list_are_refused(names: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        plan("--cameras", names)
+
+    assert "is not a list of different names, as in front,left" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (["--engine", "oracle", "--cameras", "rear"], "rear"),
         (["--engine", "oracle", "--weights", "random"], "--engine oracle knows the simulation only"),
         (["--engine", "oracle", "--model", "da3-base"], "--engine oracle knows the simulation only"),
         (["--engine", "oracle", "--input", "images"], "--engine oracle knows the simulation only"),

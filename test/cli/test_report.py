@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from da3_ros.geometry.sim3 import rigid
 
 pytest.importorskip("da3_ros.msg", reason="NOT RUN: the messages are not built; run `make test`")
 
+from da3_ros.cli.main import CommandError, main
 from da3_ros.cli.recorder import KEPT_PIXELS, CameraRecord
 from da3_ros.cli.report import Report
 from da3_ros.ros.status_messages import ScaleSource
@@ -108,3 +110,16 @@ def test_pictures_do_not_claim_metres_of_the_truth_when_nothing_could_be_aligned
 )
 def test_unit_of_own_images_is_what_the_nodes_say(source: ScaleSource, unit: str) -> None:
     assert report(recorded(lambda *_: 1.0, source=source), of=None)._unit == unit
+
+
+def test_demo_that_fails_leaves_no_report_of_an_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise CommandError("no")
+
+    monkeypatch.setattr("da3_ros.cli.node_process.isolate", fail)
+    for name in ("summary.json", "views.png", "cloud_from_above.png", "overview.png", "notes.txt", "my.png"):
+        (tmp_path / name).touch()
+
+    assert main(["demo", "--engine", "oracle", "--output", str(tmp_path)]) == 1
+
+    assert {file.name for file in tmp_path.iterdir()} == {"notes.txt", "my.png"}

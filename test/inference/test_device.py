@@ -55,10 +55,19 @@ def test_one_core_is_left_when_there_are_more_than_two(
     monkeypatch: pytest.MonkeyPatch, cores: int, torch_default: int, threads: int
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(cores)), raising=False)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: torch_default)
+    monkeypatch.setattr("da3_ros.inference.device._TORCH_THREADS", torch_default)
 
     assert resolve_cpu_threads(0) == threads
     assert resolve_cpu_threads(5) == 5
+
+
+def test_automatic_number_is_not_what_an_earlier_engine_has_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(999)), raising=False)
+    automatic = resolve_cpu_threads(0)
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: automatic + 1)  # of the thread that asks
+
+    assert resolve_cpu_threads(0) == automatic
 
 
 def test_negative_number_of_threads_is_refused() -> None:
@@ -66,6 +75,19 @@ def test_negative_number_of_threads_is_refused() -> None:
         resolve_cpu_threads(-1)
 
 
-@pytest.mark.parametrize(("device", "mode"), [("cpu", "default"), ("cuda:0", "reduce-overhead")])
-def test_cuda_graphs_are_asked_for_where_there_is_cuda(device: str, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("device", "version", "mode"),
+    [
+        ("cpu", "2.13.0+cpu", "default"),
+        ("cuda:0", "2.13.0+cu130", "reduce-overhead"),
+        ("cuda:0", "2.14.1", "reduce-overhead"),
+        ("cuda:0", "2.12.1+cu128", "default"),
+        ("cuda:0", "2.4.0", "default"),
+    ],
+)
+def test_cuda_graphs_are_asked_for_where_there_is_cuda_and_every_thread_may_replay_them(
+    monkeypatch: pytest.MonkeyPatch, device: str, version: str, mode: str
+) -> None:
+    monkeypatch.setattr(torch, "__version__", version)
+
     assert compile_mode(torch.device(device)) == mode

@@ -162,6 +162,25 @@ def test_load_says_so_when_the_file_is_cut_short(shared_golden: Path, tmp_path: 
         load_weights(tiny_network(), path)
 
 
+def test_load_says_so_when_the_file_may_not_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.touch()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+
+    with pytest.raises(WeightsError, match=r"cannot be read \(Permission denied\): see to its permissions"):
+        load_weights(tiny_network(), path)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".ONNX"])
+def test_load_says_what_an_exported_network_is(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(WeightsError, match=r"is an exported network, not a checkpoint: give the \.safetensors file"):
+        load_weights(tiny_network(), tmp_path / f"model{suffix}")
+
+
 def test_load_says_so_when_the_file_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="does not exist"):
         load_weights(tiny_network(), tmp_path / "model.safetensors")

@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import logging
+import re
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import huggingface_hub
@@ -26,8 +29,9 @@ SMALL = "depth-anything/DA3-SMALL"
 class FakeHub:
     """A Hugging Face client with a cache, and perhaps a network."""
 
-    def __init__(self, *, cached: bool, online: bool) -> None:
+    def __init__(self, *, cached: bool, online: bool, failure: Exception | None = None) -> None:
         self.cached, self.online = cached, online
+        self.failure = failure or ConnectionError("no route to host")
         self.downloads: list[str] = []
 
     def __call__(self, repository: str, name: str, *, local_files_only: bool = False) -> str:
@@ -35,12 +39,12 @@ class FakeHub:
             if local_files_only:
                 raise LocalEntryNotFoundError("not cached")
             if not self.online:
-                raise ConnectionError("no route to host")
+                raise self.failure
             self.downloads.append(repository)
         return f"/cache/{repository}/{name}"
 
 
-def _install(monkeypatch: pytest.MonkeyPatch, **state: bool) -> FakeHub:
+def _install(monkeypatch: pytest.MonkeyPatch, **state: Any) -> FakeHub:
     hub = FakeHub(**state)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", hub)
     return hub
@@ -72,11 +76,27 @@ def test_cached_repository_is_used_offline(monkeypatch: pytest.MonkeyPatch, allo
     assert hub.downloads == []
 
 
-def test_failed_download_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    _install(monkeypatch, cached=False, online=False)
+class Torn(Exception):  # noqa: N818  # as httpx has them
+    """Stands for an error of the transport, which is neither of the client's nor of the system's."""
 
-    with pytest.raises(WeightsError, match=f"cannot download {SMALL}: no route to host"):
+
+@pytest.mark.parametrize("failure", [ConnectionError("no route to host"), Torn("peer closed")], ids=["system", "http"])
+def test_failed_download_is_one_sentence(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
+    _install(monkeypatch, cached=False, online=False, failure=failure)
+
+    with pytest.raises(
+        WeightsError, match=f"cannot download {SMALL}: {failure}; if it broke off, run it again: it res"
+    ):
         resolve_weights(SMALL, "da3-small", allow_download=True)
+
+
+def test_client_that_is_too_old_is_told_as_in_setup_py(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub.errors", ModuleType("without the names of later ones"))
+    setup = (Path(__file__).resolve().parents[2] / "setup.py").read_text()
+    (required,) = re.findall(r"huggingface_hub>=[\d.]+", setup)
+
+    with pytest.raises(WeightsError, match=f"need {required}: pip install -U huggingface_hub"):
+        resolve_weights(SMALL, "da3-small")
 
 
 @pytest.mark.parametrize("model", ["da3-large", "da3-giant", "da3nested-giant-large"])

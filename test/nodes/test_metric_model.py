@@ -111,7 +111,8 @@ def test_network_is_loaded_as_the_parameters_say(monkeypatch: pytest.MonkeyPatch
         metric_weights="weights.onnx",
         precision="bf16",
         device="cpu",
-        pose_source="rays",  # of the other network
+        pose_source="rays",  # these two: of the other network
+        process_resolution=280,
     )
 
     with pytest.raises(ValueError, match=r"'weights\.onnx' hold no network that sees images one by one"):
@@ -120,4 +121,4 @@ def test_network_is_loaded_as_the_parameters_say(monkeypatch: pytest.MonkeyPatch
     model, weights, options = loaded
     assert (model, weights) == ("da3metric-large", "weights.onnx")
     assert (options.device, options.precision, options.cache_mb) == ("cpu", "bf16", 0)
-    assert options.pose_source == "camera_head"
+    assert (options.pose_source, options.process_resolution) == ("camera_head", 0)

@@ -5,44 +5,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import pytest
-from rosbags.rosbag2 import Writer
-from rosbags.typesys import Stores, get_typestore
 from scipy.spatial.transform import Rotation
 
 from da3_ros.evaluation.datasets import DatasetError
 from da3_ros.geometry.rotation import FloatArray
 from da3_ros.geometry.sim3 import rigid
+from da3_ros.sources.bag_truth import BagMessage
 from da3_ros.sources.truth import open_truth
 from test.closeness import assert_close
+from test.sources.recordings import header, image, info, made, transforms, without_definitions, write_messages
 
-TYPES = get_typestore(Stores.ROS2_JAZZY)
 STEP_NS = 100_000_000
 IMAGE = np.full((24, 32, 3), 7, np.uint8)
 DEPTH_MM = np.full((24, 32), 1500, np.uint16)
 BASE_FROM_CAMERA = rigid(np.eye(3), [0.0, 0.0, 0.5])
-
-
-def made(name: str, *fields: Any) -> Any:
-    return TYPES.types[name](*fields)
-
-
-def header(stamp_ns: int, frame: str) -> Any:
-    stamp = made("builtin_interfaces/msg/Time", stamp_ns // 10**9, stamp_ns % 10**9)
-    return made("std_msgs/msg/Header", stamp, frame)
-
-
-def image(stamp_ns: int, pixels: npt.NDArray[Any], encoding: str, frame: str = "cam_optical") -> Any:
-    data = np.frombuffer(pixels.tobytes(), np.uint8)
-    about = header(stamp_ns, frame)
-    return made("sensor_msgs/msg/Image", about, *pixels.shape[:2], encoding, 0, data.size // pixels.shape[0], data)
 
 
 def compressed_depth(stamp_ns: int) -> Any:
@@ -50,28 +33,6 @@ def compressed_depth(stamp_ns: int) -> Any:
     return made(
         "sensor_msgs/msg/CompressedImage", header(stamp_ns, "cam_optical"), "16UC1; compressedDepth png", data
     )  # fmt: skip
-
-
-def info(stamp_ns: int) -> Any:
-    region = made("sensor_msgs/msg/RegionOfInterest", 0, 0, 0, 0, False)
-    k = np.array([30.0, 0, 15.5, 0, 31.0, 11.5, 0, 0, 1])
-    projection = np.zeros(12)
-    about = header(stamp_ns, "cam_optical")
-    return made(
-        "sensor_msgs/msg/CameraInfo", about, 24, 32, "plumb_bob", np.zeros(5), k, np.eye(3).ravel(), projection, 0, 0,
-        region,
-    )  # fmt: skip
-
-
-def transforms(stamp_ns: int, parent: str, child: str, pose: FloatArray) -> Any:
-    x, y, z, w = Rotation.from_matrix(pose[:3, :3]).as_quat()
-    transform = made(
-        "geometry_msgs/msg/Transform",
-        made("geometry_msgs/msg/Vector3", *pose[:3, 3]),
-        made("geometry_msgs/msg/Quaternion", x, y, z, w),
-    )
-    edge = made("geometry_msgs/msg/TransformStamped", header(stamp_ns, parent), child, transform)
-    return made("tf2_msgs/msg/TFMessage", [edge])
 
 
 def base_at(seconds: float) -> FloatArray:
@@ -85,10 +46,11 @@ def write_bag(
     with_tf: bool = True,
     with_images: bool = True,
     others: Sequence[tuple[str, Any]] = (),
+    cut: Collection[int] = (),
 ) -> Path:
     """Three images at 0.05, 0.15 and 0.25 s, between transforms at 0.0, 0.1, 0.2 s: the last image has no pose.
 
-    `others` are topics and messages at the first image.
+    `others` are topics and messages at the first image; `cut` numbers messages in the order of time.
     """
     messages: list[tuple[int, str, Any]] = [(STEP_NS // 2, *other) for other in others]
     for number in range(3):
@@ -104,12 +66,7 @@ def write_bag(
             messages.append((at_ns, "/tf", transforms(at_ns, "map", "base_link", base_at(at_ns * 1e-9))))
     static = transforms(0, "base_link", "cam_optical", BASE_FROM_CAMERA)
     messages.append((0, "/tf_static", static))
-    with Writer(folder, version=9) as bag:
-        kinds = {topic: message.__msgtype__ for _, topic, message in messages}
-        connections = {topic: bag.add_connection(topic, kind, typestore=TYPES) for topic, kind in kinds.items()}
-        for at_ns, topic, message in sorted(messages, key=lambda one: one[0]):
-            bag.write(connections[topic], at_ns, TYPES.serialize_cdr(message, message.__msgtype__))
-    return folder
+    return write_messages(folder, messages, cut=cut)
 
 
 def unturned(child: str) -> tuple[str, Any]:
@@ -235,8 +192,43 @@ def test_what_is_no_bag_and_what_is_not_there_are_refused(tmp_path: Path) -> Non
         open_truth(tmp_path)
     with pytest.raises(DatasetError, match="is not there"):
         open_truth(tmp_path / "nothing")
+    with pytest.raises(DatasetError, match="is not there"):
+        open_truth(write_bag(tmp_path / "bag") / "other.db3")
     with pytest.raises(DatasetError, match=r"scene\.zip is neither a folder nor a rosbag2: unpack"):
         open_truth(tmp_path / "scene.zip")
+
+
+def test_bag_without_message_definitions_is_read_as_humble_recorded_it(tmp_path: Path) -> None:
+    (sequence,) = open_truth(without_definitions(write_bag(tmp_path / "humble")))
+
+    np.testing.assert_array_equal(sequence.frames[1].read_image(), IMAGE)
+
+
+def test_file_of_a_bag_without_its_metadata_is_named_after_itself(tmp_path: Path) -> None:
+    (file,) = write_bag(tmp_path / "bag").glob("*.db3")
+    (tmp_path / "bag" / "metadata.yaml").unlink()
+    file = file.rename(tmp_path / "walk.1.db3")
+
+    (sequence,) = open_truth(file)
+
+    assert sequence.name == "walk.1"
+    np.testing.assert_array_equal(sequence.frames[1].read_image(), IMAGE)
+
+
+def test_message_cut_short_is_left_out_and_refused_when_asked_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first_ns = STEP_NS // 2
+    bag = write_bag(tmp_path / "bag", cut={2})
+
+    (sequence,) = open_truth(bag)
+
+    assert [frame.name for frame in sequence.frames] == ["cam at 0.150 s"]
+    assert "a message on /cam/image_raw was left out" in caplog.text
+    with pytest.raises(DatasetError, match=f"no whole message on /cam/image_raw at {first_ns} ns"):
+        BagMessage(bag, "/cam/image_raw", first_ns, first_ns).read()
+    with pytest.raises(DatasetError, match=r"cannot read the bag .*gone"):
+        BagMessage(tmp_path / "gone", "/cam/image_raw", first_ns, first_ns).read()
 
 
 def test_bag_in_the_working_directory_is_named_after_its_folder(

@@ -172,7 +172,11 @@ def test_each_step_is_one_warning_that_says_what_to_set_and_each_recovery_one_no
 
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     notices = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
-    words = [("heads", "window_size"), ("window_size 4 makes that permanent",), ("process_resolution", "permanent")]
+    words = [
+        ("where they took several", "feature cache", "window_size"),
+        ("window_size 4 makes that permanent",),
+        ("process_resolution", "permanent"),
+    ]
     assert len(warnings) == len(words)
     for sentence, wanted in zip(warnings, words, strict=True):
         assert sentence.startswith("out of memory on window 7 of ")

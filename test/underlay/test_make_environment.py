@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import subprocess
 import sys
+import venv
 from collections import namedtuple
 from pathlib import Path
 from types import ModuleType
@@ -55,13 +57,92 @@ def test_missing_compiler_is_refused_with_what_to_install(
 
 def test_missing_headers_are_refused_with_what_to_install(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(script.sysconfig, "get_paths", lambda: {"include": "/nowhere"})
+    monkeypatch.setattr(sys, "version_info", Version(3, 12, 0))
 
-    assert "apt-get install python3-dev" in refusal(script)
+    assert "apt-get install python3.12-dev" in refusal(script)
+
+
+def test_missing_venv_is_refused_with_what_to_install(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script, "importlib_missing", lambda *_: True)
+    monkeypatch.setattr(sys, "version_info", Version(3, 12, 0))
+
+    assert "apt-get install python3.12-venv" in refusal(script)
+
+
+def move(script: ModuleType, monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+    """Let the script believe that it lies there."""
+    names = {"ROOT": "", "VENV": ".venv", "BUILD": "build", "INSTALL": "install"}
+    for constant, name in names.items():
+        monkeypatch.setattr(script, constant, root / name)
+
+
+def test_environment_is_usable_where_it_was_made_and_not_where_it_was_copied(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    move(script, monkeypatch, tmp_path / "here")
+    assert not script.venv_is_usable()
+    venv.create(script.VENV)
+    (script.VENV / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages" / "pip.py").touch()
+    assert script.venv_is_usable()
+
+    shutil.copytree(tmp_path / "here", tmp_path / "there", symlinks=True)
+    move(script, monkeypatch, tmp_path / "there")
+
+    assert not script.venv_is_usable()
+
+
+@pytest.mark.parametrize(("place", "is_kept"), [("here", True), ("there", False)])
+def test_what_was_built_at_another_place_is_removed(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str, is_kept: bool
+) -> None:
+    here, now = tmp_path / "here", tmp_path / place
+    link = here / "build" / "source" / "da3_ros" / "package.xml"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(here / "package.xml")
+    (here / "install").mkdir()
+    (here / "package.xml").touch()
+    here.rename(now)
+    move(script, monkeypatch, now)
+
+    script.forget_other_place()
+
+    assert (now / "build").exists() == (now / "install").exists() == is_kept
+    assert (now / "package.xml").exists()
+
+
+def test_cmake_paths_are_mended_where_the_path_has_a_space(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    move(script, monkeypatch, tmp_path)
+    file = tmp_path / ".venv" / "share" / "messages.cmake"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        'A "/opt/python/cp311/include/python3.11;/opt/python/cp311/lib/python3.11/site-packages/numpy/_core/include"'
+    )
+    monkeypatch.setattr(script.subprocess, "check_output", lambda *_, **__: "/my python\n/my numpy\n")
+
+    script.mend_cmake_paths()
+
+    assert file.read_text() == 'A "/my python;/my numpy"'
 
 
 def test_failed_command_ends_with_the_sentence_given(script: ModuleType) -> None:
     with pytest.raises(SystemExit, match="da3_ros: a download failed"):
         script.run([sys.executable, "-c", "raise SystemExit(1)"], "a download failed")
+
+
+def test_command_that_cannot_be_started_ends_with_the_sentence_given(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(ROOT)  # so that the folder is as before, afterwards
+    tool = tmp_path / "tool"
+    tool.write_text("#!/nowhere/python\n")
+    tool.chmod(0o755)
+
+    with pytest.raises(SystemExit, match=r"da3_ros: the build failed .*tool could not be started: No such file"):
+        script.run([tool], "the build failed")
+    with pytest.raises(SystemExit, match=r"da3_ros: .*tool could not be started: No such file"):
+        script.run_instead([str(tool)])
 
 
 def test_step_runs_again_only_when_what_it_reads_has_changed(
