@@ -109,6 +109,9 @@ class CameraInput:
             what = f"the image has {size} pixels (H, W), the first one had {self._size}"
             raise FrameError("size_changed", f"{what}: ~/reset takes another size")
         stamp_ns = to_ns(message.header.stamp)
+        # Simulated time begins there.
+        if not stamp_ns and self._size is not None:
+            raise FrameError("no_stamp", "its stamp is zero: the driver must say when the image was taken")
         frame = Frame(self.camera, stamp_ns, message.header.frame_id, image, self._calibration_for(size))
         self._size = size
         return frame

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from da3_ros.geometry.camera import PinholeCamera
-from da3_ros.inference.engine import EngineError, Image
+from da3_ros.inference.engine import Image
 from da3_ros.inference.onnx_file import is_onnx_file
 from da3_ros.nodes.engines import WARM_UP_SIZE, load_options
 from da3_ros.ros.log_bridge import throttled
@@ -57,7 +57,7 @@ def metric_depth(estimator: MonocularEstimator, images: Sequence[Image], cameras
     """
     try:
         found = estimator.depth_of(images, cameras)
-    except (EngineError, MemoryError) as error:
+    except (RuntimeError, MemoryError) as error:
         _log.warning("the metric model failed: %s", error, extra=throttled("metric_model", WARN_PERIOD_S))
         return np.full((len(images), 1, 1), np.nan, dtype=np.float32)
     return np.where(np.array(found.is_metric)[:, None, None], found.depth, np.float32(np.nan))

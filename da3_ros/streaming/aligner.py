@@ -87,7 +87,7 @@ class WindowAligner:
         noise = self._noise.noise(self._track.scene_depth)
         try:
             alignment = tracks.align(self._track, prediction, shared, noise)
-        except DegenerateGeometryError as error:
+        except (DegenerateGeometryError, np.linalg.LinAlgError) as error:
             return self._reject(str(error), window, prediction, overlap_views=len(shared))
         report = report_of(self._track, self._world_from_last, window, prediction, alignment, noise)
         if not report.ok:
@@ -132,7 +132,7 @@ class WindowAligner:
         noise = self._noise.noise(candidate.scene_depth)
         try:
             alignment = tracks.align(candidate, prediction, shared, noise)
-        except DegenerateGeometryError as error:
+        except (DegenerateGeometryError, np.linalg.LinAlgError) as error:
             return self._reject(str(error), window, prediction, overlap_views=len(shared))
         report = report_of(candidate, Sim3.identity(), window, prediction, alignment, noise)
         if report.ok:

@@ -149,7 +149,7 @@ def fault_of(prediction: Prediction) -> str:
     """Why a prediction cannot be true, whatever came before."""
     if not np.isfinite(prediction.window_from_camera).all():
         return "a predicted camera pose is not finite"
-    if not (prediction.depth > 0).any():
+    if not (np.isfinite(prediction.depth) & (prediction.depth > 0)).any():
         return "no pixel has a depth"
     return ""
 

@@ -72,11 +72,15 @@ class Anchors:
         return near[0] is not first
 
     def _keep(self, newest: FrameSet, near: Sequence[FrameSet]) -> None:
-        """One more; where there is no place for it, the oldest goes that is not near."""
-        kept = [*self.kept, newest]
-        if len(kept) > max(NEAR + 1, MAX_VIEWS // len(newest.frames)):
-            kept.remove(next(one for one in kept if one not in near))
-        self.kept = tuple(kept)
+        """One more; where there is no place for it, the oldest go that are not near."""
+        far = [one for one in self.kept if one not in near]
+        views = sum(len(one.frames) for one in (*self.kept, newest))
+        gone = set()
+        while far and views > MAX_VIEWS:
+            oldest = far.pop(0)
+            gone.add(oldest.index)
+            views -= len(oldest.frames)
+        self.kept = tuple(one for one in (*self.kept, newest) if one.index not in gone)
 
 
 def _distances(world_from_camera: FloatArray, world_from_others: FloatArray, scene_depth: float) -> FloatArray:

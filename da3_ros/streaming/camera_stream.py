@@ -32,6 +32,7 @@ class CameraStream:
         offset_ns: the waiting frame nearest to the last decided trigger, relative to that; None when unknown.
         missed_triggers: how many triggers in a row had no frame of this camera.
         old_frames_left: how many frames from before a jump back in time may still arrive.
+        held: a frame far from all before it, which the next one has yet to confirm.
         frames_in: frames pushed.
         frames_used: frames that left in a set.
     """
@@ -41,11 +42,13 @@ class CameraStream:
         self.frames_in = 0
         self.frames_used = 0
         self.period_ns = 0
+        self.held: Frame | None = None
         self._gaps_ns: deque[int] = deque(maxlen=MEASURED_STAMPS)
         self.clear()
 
     def clear(self) -> None:
         """Forget the frames and their order, keep the measured period."""
+        self.held = None
         self.queue: list[Frame] = []
         self.newest_ns: int | None = None
         self.reorder_ns = 0
@@ -61,11 +64,32 @@ class CameraStream:
     def begin_again(self) -> None:
         """Forget as `clear` does, but for the stamps by which time has been seen to go back: they are of the new time.
 
-        So a loop is known again at its first frames, however short it is.
+        So a loop is known again at its first frames, however short it is. A frame that is held may be of the new time.
         """
-        run_ns = self._run_ns
+        run_ns, held = self._run_ns, self.held
         self.clear()
         self._recent_ns.extend(run_ns)
+        self.held = held
+
+    def confirmed(self, frame: Frame, ahead_ns: int, back_ns: int) -> tuple[tuple[Frame, ...], str]:
+        """The frames that may now be used, and the cause for which one is given up, empty when none is.
+
+        A stamp further ahead of the newest one than `ahead_ns`, or further behind than `back_ns`, is a pause or a jump
+        in time when the next one is nearer to it than to those before; else it was wrong.
+        """
+        held, self.held, cause = self.held, None, ""
+        if held is not None:
+            if frame.stamp_ns == held.stamp_ns:
+                self.held = held
+                return (), "duplicate_stamp"
+            newest_ns = self.newest_ns
+            if newest_ns is None or abs(frame.stamp_ns - held.stamp_ns) < abs(frame.stamp_ns - newest_ns):
+                return (held, frame), ""
+            cause = "time_jump"
+        if self.newest_ns is not None and not -back_ns <= frame.stamp_ns - self.newest_ns <= ahead_ns:
+            self.held = frame
+            return (), cause
+        return (frame,), cause
 
     @property
     def gaps_measured(self) -> int:

@@ -38,13 +38,12 @@ def sampled(prediction: Prediction, views: Iterable[int]) -> list[DepthSamples]:
     height, width = image_size(prediction)
     step = max(1, int(np.sqrt(height * width / PIXELS_PER_VIEW)))
     places = (slice(step // 2, None, step), slice(step // 2, None, step))
-    return [
-        DepthSamples(
-            prediction.depth[view][places].ravel().astype(np.float64),
-            prediction.confidence[view][places].ravel().astype(np.float64),
-        )
-        for view in views
-    ]
+    samples = []
+    for view in views:
+        depth = prediction.depth[view][places].ravel().astype(np.float64)
+        confidence = prediction.confidence[view][places].ravel().astype(np.float64)
+        samples.append(DepthSamples(np.where(np.isfinite(depth), depth, np.nan), confidence))
+    return samples
 
 
 def median_depth(samples: Sequence[DepthSamples]) -> float:

@@ -16,7 +16,7 @@ class Mailbox(Generic[Item]):
     def __init__(self) -> None:
         self._changed = Condition()
         self._item: Item | None = None
-        self._closed = False
+        self._closed = self._in_hand = False
 
     def put(self, item: Item) -> Item | None:
         """Leave an item; return the one it pushed out, or the item itself when the box is closed."""
@@ -28,9 +28,20 @@ class Mailbox(Generic[Item]):
             return replaced
 
     def take(self, timeout_s: float | None = None) -> Item | None:
-        """Wait for an item and take it out; None when the time is over or the box is closed."""
+        """Wait for an item and take it out; None when the time is over or the box is closed.
+
+        To ask again says that the item before is done with.
+        """
         with self._changed:
+            self._in_hand = False
             self._changed.wait_for(lambda: self._item is not None or self._closed, timeout_s)
+            item, self._item = self._item, None
+            self._in_hand = item is not None
+            return item
+
+    def clear(self) -> Item | None:
+        """Throw away what is inside, and return it."""
+        with self._changed:
             item, self._item = self._item, None
             return item
 
@@ -39,6 +50,12 @@ class Mailbox(Generic[Item]):
         with self._changed:
             self._closed, self._item = True, None
             self._changed.notify_all()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is inside, and whoever took the last item is done with it."""
+        with self._changed:
+            return self._item is None and not self._in_hand
 
     @property
     def is_closed(self) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from da3_ros.geometry.errors import DegenerateGeometryError
-from da3_ros.geometry.rotation import FloatArray, mean_rotation
+from da3_ros.geometry.rotation import FloatArray, mean_rotation, rotation_angle
 from da3_ros.streaming.scale import ScaleObservation
 from da3_ros.streaming.scale_sources import Slope, largest_by_chance, slope_observation
 
@@ -25,6 +25,10 @@ MAX_STRETCH_NS = 10_000_000_000
 MAX_SAMPLES = 256
 # How late or early the external odometry's stamps may be.
 DELAY_SIGMA_S = 0.05
+# A camera whose place on the base nobody knows may be so far from it. When the base turns that camera goes another way
+# than the base, by this share of it at most; beyond, nothing is said.
+LEVER_M = 0.3
+MAX_LEVER_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +37,7 @@ class _Sample:
 
     stamp_ns: int
     world_from_camera: FloatArray
-    odom_from_camera: FloatArray
+    odom_from_camera: FloatArray  # of the base where the camera's place on it is not known
     centre_noise: float
     scale_drift: float
     position_drift: float
@@ -68,6 +72,7 @@ class OdometryScale:
         odom_from_camera: FloatArray | None,
         centre_noise: float,
         believed: float | None = None,
+        is_placed: bool = True,
     ) -> ScaleObservation | None:
         """Take in one new frame set.
 
@@ -77,6 +82,8 @@ class OdometryScale:
             odom_from_camera: (4, 4) rigid, the same camera by the external odometry, metres; None when unknown.
             centre_noise: standard deviation of the predicted centre per axis, world units.
             believed: metres per unit to expect, None without a clue.
+            is_placed: whether the camera's place on the base is known. If not, `odom_from_camera` is of the base, and
+                all sets of a stretch must be of one camera.
 
         Returns:
             One observation, independent of all others, when this set ends a stretch that tells something.
@@ -92,7 +99,7 @@ class OdometryScale:
             while self._is_long():
                 self._samples.popleft()
             return None
-        slope = _stretch_slope(tuple(self._samples))
+        slope = _stretch_slope(tuple(self._samples), is_placed)
         self._samples.clear()
         return None if slope is None else slope_observation("odom", slope, stamp_ns, believed)
 
@@ -112,6 +119,7 @@ def window_scale(
     odom_from_camera: Sequence[FloatArray | None],
     centre_noise: float,
     believed: float | None = None,
+    is_placed: bool = True,
 ) -> ScaleObservation | None:
     """Distance travelled within one window, which no drift has touched.
 
@@ -121,6 +129,7 @@ def window_scale(
         odom_from_camera: the same cameras by the external odometry, (4, 4) each, metres; None where unknown.
         centre_noise: standard deviation of one predicted centre per axis, world units.
         believed: metres per unit to expect, None without a clue.
+        is_placed: see `OdometryScale.observe`.
 
     Returns:
         None when the robot has not moved MIN_DISTANCE_M within the window.
@@ -135,16 +144,18 @@ def window_scale(
     places = np.stack([sample.odom_from_camera[:3, 3] for sample in samples])
     if np.linalg.norm(places - places[-1], axis=1).max() < MIN_DISTANCE_M:
         return None
-    slope = _stretch_slope(samples)
+    slope = _stretch_slope(samples, is_placed)
     return None if slope is None else slope_observation("odom", slope, stamps_ns[-1], believed)
 
 
-def _stretch_slope(samples: Sequence[_Sample]) -> Slope | None:
+def _stretch_slope(samples: Sequence[_Sample], is_placed: bool) -> Slope | None:
     """Predicted places on the external ones, with the external stamps' delay as a nuisance."""
     world = np.stack([sample.world_from_camera for sample in samples])
     odom = np.stack([sample.odom_from_camera for sample in samples])
+    if not is_placed and _lever_share(odom) > MAX_LEVER_SHARE:
+        return None
     try:
-        world_from_odom = mean_rotation(world[:, :3, :3] @ np.swapaxes(odom[:, :3, :3], -1, -2))
+        world_from_odom = _turn(world, odom) if is_placed else _turn_of_ways(world, odom)
     except DegenerateGeometryError:
         return None
     seconds = np.array([sample.stamp_ns - samples[0].stamp_ns for sample in samples]) * 1e-9
@@ -165,7 +176,31 @@ def _stretch_slope(samples: Sequence[_Sample]) -> Slope | None:
     slope, delay = inverse @ (np.vdot(known, predicted), np.vdot(velocity, predicted))
     residual = predicted - slope * known - delay * velocity
     variance = _slope_variance(samples, gains, known, velocity, view_variance, rough)
-    return Slope(float(slope), math.sqrt(variance * _excess(samples, residual, view_variance)))
+    variance *= _excess(samples, residual, view_variance, fitted=2 if is_placed else 5)
+    if not is_placed:
+        # A way that was turned to fit is too long, as across it noise counts always for and never against it.
+        slope -= view_variance / (rough * length)
+        variance += (rough * _lever_share(odom)) ** 2
+    return Slope(float(slope), math.sqrt(variance))
+
+
+def _turn(world_from_camera: FloatArray, odom_from_camera: FloatArray) -> FloatArray:
+    """World from odom (3, 3), as the camera's axes say."""
+    return mean_rotation(world_from_camera[:, :3, :3] @ np.swapaxes(odom_from_camera[:, :3, :3], -1, -2))
+
+
+def _turn_of_ways(world_from_camera: FloatArray, odom_from_base: FloatArray) -> FloatArray:
+    """World from odom (3, 3), as the ways say; on a straight line any of those that do, as the length is the same."""
+    ours, theirs = (poses[:, :3, 3] - poses[:, :3, 3].mean(axis=0) for poses in (world_from_camera, odom_from_base))
+    u, _, vt = np.linalg.svd(ours.T @ theirs)
+    return np.asarray(u * (1.0, 1.0, np.sign(np.linalg.det(u @ vt))) @ vt)
+
+
+def _lever_share(odom_from_base: FloatArray) -> float:
+    """How much further than the base a camera at an unknown place on it may have gone, as a share of the way."""
+    turned = rotation_angle(odom_from_base[0, :3, :3].T @ odom_from_base[:, :3, :3]).max()
+    went = np.linalg.norm(odom_from_base[:, :3, 3] - odom_from_base[0, :3, 3], axis=1).max()
+    return float(LEVER_M * turned / went)
 
 
 def _slope_variance(
@@ -187,9 +222,9 @@ def _slope_variance(
     return view_variance * float(np.vdot(gains, gains)) + shifts + rough**2 * relative
 
 
-def _excess(samples: Sequence[_Sample], residual: FloatArray, view_variance: float) -> float:
+def _excess(samples: Sequence[_Sample], residual: FloatArray, view_variance: float, fitted: int) -> float:
     """How much larger the residuals' square is than noise and drift explain; 1 when chance explains the rest."""
     explained = view_variance + sum(sample.position_drift for sample in samples[1:])
-    freedom = max(3 * (len(samples) - 1) - 2, 1)
+    freedom = max(3 * (len(samples) - 1) - fitted, 1)
     square = float(np.vdot(residual, residual)) / explained
     return square / freedom if square > largest_by_chance(freedom) else 1.0

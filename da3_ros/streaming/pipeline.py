@@ -28,7 +28,7 @@ from da3_ros.streaming.placement import Placement
 from da3_ros.streaming.processor import Engine, Placed, WindowProcessor
 from da3_ros.streaming.rate_limit import RateLimit
 from da3_ros.streaming.results import SetResult, StageTimes, WindowResult
-from da3_ros.streaming.scale import ScaleTracker
+from da3_ros.streaming.scale import ScaleState, ScaleTracker
 from da3_ros.streaming.scale_watch import ScaleWatch
 from da3_ros.streaming.sliding_window import SlidingWindow
 from da3_ros.streaming.stream_config import StreamConfig
@@ -87,24 +87,20 @@ class Pipeline:
             now_ns=now_ns,
         )
         self._resets_followed = 0
-        self._taken: Window | None = None  # in the hands of the processing thread
 
     def push(self, frame: Frame) -> None:
         """Take a frame and leave a window in the mailbox when one is due. Never waits for the engine."""
-        for window in self._enter(frame):
-            self._mailbox.put(window)
+        now_ns = self._now_ns()
+        with self._lock:
+            for window in self._entered(frame, now_ns):
+                self._mailbox.put(window)
 
     def take(self, timeout_s: float | None = None) -> Window | None:
         """Wait for the newest window; None when the time is over or the pipeline was closed.
 
         To ask again says that the window before is done with.
         """
-        with self._lock:
-            self._taken = None
-        window = self._mailbox.take(timeout_s)
-        with self._lock:
-            self._taken = window
-        return window
+        return self._mailbox.take(timeout_s)
 
     def close(self) -> None:
         """Wake whoever waits in `take`, for good."""
@@ -125,28 +121,34 @@ class Pipeline:
     def flush(self) -> None:
         """Decide what waits for more frames, as none will come for now.
 
-        A window that is left goes to the mailbox. When none is left and none is being processed, sets that only a
-        later window could have published are lost to what they were blamed on.
+        A window that is left goes to the mailbox. When none is left there and none is being processed, sets that only
+        a later window could have published are lost to what they were blamed on.
         """
-        windows = self._remaining()
-        for window in windows:
-            self._mailbox.put(window)
+        now_ns = self._now_ns()
         with self._lock:
-            if not windows and self._taken is None:
+            for window in self._remaining(now_ns):
+                self._mailbox.put(window)
+            if self._mailbox.is_idle:
                 self._ledger.lose_all()
 
     def feed(self, frame: Frame) -> list[WindowResult]:
         """Take a frame and process every window that it completes, for use without threads."""
-        return [self.process(window) for window in self._enter(frame)]
+        now_ns = self._now_ns()
+        with self._lock:
+            windows = self._entered(frame, now_ns)
+        return [self.process(window) for window in windows]
 
     def finish(self) -> list[WindowResult]:
         """Process what still waits at the end of a finite stream; what then waits is counted as dropped.
 
         Not to be called while another thread processes.
         """
-        waiting = self._mailbox.take(timeout_s=0.0)
+        waiting = self._mailbox.clear()
         results = [] if waiting is None else [self.process(waiting)]
-        results += [self.process(window) for window in self._remaining()]
+        now_ns = self._now_ns()
+        with self._lock:
+            windows = self._remaining(now_ns)
+        results += [self.process(window) for window in windows]
         with self._lock:
             self._ledger.lose_all()
         return results
@@ -155,9 +157,11 @@ class Pipeline:
         """Estimate, align and account for one window.
 
         What the engine raises passes through. The frames of that window are then published by later windows that
-        hold them, or else counted as `engine_failed`. With `require_metric`, those of a window whose scale is relative
-        are withheld and counted as `not_metric`. Where memory is short a window may shrink to its newest sets;
-        what is cut off so and never published counts as `no_memory`.
+        hold them, or else counted as `engine_failed`. What is raised after the window was aligned passes through as
+        well; then its new frames count as `engine_failed`, and the next window begins a new trajectory. With
+        `require_metric`, those of a window whose scale is relative are withheld and counted as `not_metric`. Where
+        memory is short a window may shrink to its newest sets; what is cut off so and never published counts as
+        `no_memory`.
         """
         start_ns = self._now_ns()
         resets, made_ns = self._begin(window, start_ns)
@@ -169,7 +173,7 @@ class Pipeline:
             self._ledger.blame(window.frame_sets, "engine_failed")
         placed = self._processor.place(window)
         placed_ns = self._now_ns()
-        scale, new_sets = self._processor.results(placed, self._publish(placed))
+        scale, new_sets = self._results(placed)
         if self._requires_metric and not scale.is_metric:
             new_sets = self._withhold(new_sets)
         metric_ns = self._metric_depth.taken_ns() if self._metric_depth else 0
@@ -185,7 +189,7 @@ class Pipeline:
             self._ledger.lose_all("reset")
             self._sliding_window.clear()
             self._resets += 1
-        self._mailbox.take(timeout_s=0.0)
+        self._mailbox.clear()
 
     def count_unusable(self, cause: str) -> None:
         """Account for an image that could not be made a Frame."""
@@ -220,19 +224,15 @@ class Pipeline:
         """The latest base states, oldest first; for the thread that processes."""
         return self._processor.path
 
-    def _enter(self, frame: Frame) -> list[Window]:
-        now_ns = self._now_ns()
-        with self._lock:
-            windows = self._windows_of(self._synchronizer.push(frame), now_ns)
-            self._frames_in += 1
-            return windows
+    def _entered(self, frame: Frame, now_ns: int) -> list[Window]:
+        windows = self._windows_of(self._synchronizer.push(frame), now_ns)
+        self._frames_in += 1
+        return windows
 
-    def _remaining(self) -> list[Window]:
-        now_ns = self._now_ns()
-        with self._lock:
-            windows = self._windows_of(self._synchronizer.finish(), now_ns)
-            last = self._sliding_window.finish()
-            return windows if last is None else [*windows, last]
+    def _remaining(self, now_ns: int) -> list[Window]:
+        windows = self._windows_of(self._synchronizer.finish(), now_ns)
+        last = self._sliding_window.finish()
+        return windows if last is None else [*windows, last]
 
     def _windows_of(self, frame_sets: Iterable[FrameSet], now_ns: int) -> list[Window]:
         windows = []
@@ -254,6 +254,18 @@ class Pipeline:
             made_ns = self._made_ns.get(window.index, now_ns)
             self._made_ns = {index: made for index, made in self._made_ns.items() if index > window.index}
             return self._resets, made_ns
+
+    def _results(self, placed: Placed) -> tuple[ScaleState, tuple[SetResult, ...]]:
+        """What to hand out for a window; nothing is half known when that fails."""
+        new_sets = self._publish(placed)
+        try:
+            return self._processor.results(placed, new_sets)
+        except Exception:
+            self._processor.reset()
+            with self._lock:
+                self._windows -= 1
+                self._ledger.withhold(new_sets, "engine_failed")
+            raise
 
     def _publish(self, placed: Placed) -> tuple[FrameSet, ...]:
         """The sets of a good window that are new; none of those that a reset has dropped while the engine worked."""

@@ -30,6 +30,7 @@ from da3_ros.streaming.scale import ScaleState
 from da3_ros.streaming.scale_watch import ScaleWatch
 from da3_ros.streaming.sliding_window import bridge, with_anchors
 
+WARN_PERIOD_S = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -116,6 +117,7 @@ class WindowProcessor:
         self._overlap = overlap
         self._now_ns = now_ns
         self._relief = MemoryRelief()
+        self._last_ns: int | None = None  # of the newest set of the window before
         self._is_unconditioned = self._has_focal_warning = False
 
     @property
@@ -139,6 +141,7 @@ class WindowProcessor:
         self._scales.forget()
         self._intrinsics.forget()
         self._placement.reset()
+        self._last_ns = None
 
     def place_cameras(self, base_from_camera: Mapping[str, FloatArray]) -> bool:
         """Learn where cameras sit on the base; whether it is another base now, which begins a new world."""
@@ -153,9 +156,10 @@ class WindowProcessor:
 
     def bridged(self, window: Window) -> Window:
         """The window to process instead of this one, so that it can be aligned; time that went back resets."""
-        last = self._aligner.last_window
-        if last is not None and window.frame_sets[-1].stamp_ns < last.frame_sets[-1].stamp_ns:
+        stamp_ns = window.frame_sets[-1].stamp_ns
+        if self._last_ns is not None and stamp_ns < self._last_ns:
             self.reset()
+        self._last_ns = stamp_ns
         return self._overlapping(window, self._overlap)
 
     def _overlapping(self, window: Window, overlap: int) -> Window:
@@ -210,12 +214,12 @@ class WindowProcessor:
         return known, prediction
 
     def _tell(self, known: KnownPoses, chosen: ChosenIntrinsics) -> None:
-        """Log once what a user should look at, and again when it comes back."""
+        """Log once what a user should look at, and again when it comes back, but not each time that it does."""
         is_unconditioned = self._conditioning != "none" and known.camera_from_world is None
         if is_unconditioned and not self._is_unconditioned:
-            _log.warning("the network is not told the known poses: %s", known.reason)
+            _log.warning("the network is not told the known poses: %s", known.reason, extra=_seldom("conditioning"))
         if chosen.warning and not self._has_focal_warning:
-            _log.warning("%s", chosen.warning)
+            _log.warning("%s", chosen.warning, extra=_seldom("focal_length"))
         self._is_unconditioned, self._has_focal_warning = is_unconditioned, bool(chosen.warning)
 
     def results(self, placed: Placed, new_sets: Sequence[FrameSet]) -> tuple[ScaleState, tuple[SetResult, ...]]:
@@ -228,3 +232,8 @@ class WindowProcessor:
         scale = self._scales.look(window, prediction, report, new_sets, self._placement.base_from_camera)
         self._placement.take(window, prediction, report, scale)
         return scale, tuple(self._placement.place(frame_set) for frame_set in new_sets)
+
+
+def _seldom(key: str) -> dict[str, str | float]:
+    """The `extra` of a record that passes once per period."""
+    return {"throttle_key": f"processor/{key}", "throttle_period_s": WARN_PERIOD_S}

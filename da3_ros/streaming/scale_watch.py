@@ -17,7 +17,6 @@ from da3_ros.streaming.conditioning import OdometryAt
 from da3_ros.streaming.frame import FrameSet, Window
 from da3_ros.streaming.model_scale import ModelScale
 from da3_ros.streaming.odometry_scale import OdometryScale, window_scale
-from da3_ros.streaming.rig import BODY_FROM_OPTICAL
 from da3_ros.streaming.scale import ScaleObservation, ScaleState, ScaleTracker
 from da3_ros.streaming.scale_sources import rig_scale
 from da3_ros.streaming.simultaneous import at_set_stamps
@@ -53,6 +52,7 @@ class ScaleWatch:
         self._model_scale = model_scale
         self._travelled = OdometryScale()
         self._waiting: deque[_Place] = deque(maxlen=MAX_WAITING)
+        self._followed = ""  # whose way is gathered while no camera has a place
 
     def forget(self) -> None:
         """A new segment has another unit."""
@@ -121,10 +121,13 @@ class ScaleWatch:
             )
         ]
         if self._odometry_at is not None:
-            places = [_place_of(one, window, world_from_camera, report) for one in window.frame_sets]
-            new = {one.index for one in new_sets}
-            self._waiting += [place for place, one in zip(places, window.frame_sets, strict=True) if one.index in new]
-            recent = [place for place in places if place.stamp_ns >= _begin_of_motion_ns(window)]
+            new, begin_ns, recent = {one.index for one in new_sets}, _begin_of_motion_ns(window), []
+            for one in window.frame_sets:
+                place = _place_of(one, window, world_from_camera, report, base_from_camera)
+                if place is not None and one.index in new:
+                    self._waiting.append(place)
+                if place is not None and one.stamp_ns >= begin_ns:
+                    recent.append(place)
             observations.append(self._travelled_within(recent, base_from_camera, report.noise.centre))
             observations += self._travelled_so_far(stamp_ns, base_from_camera, report.noise.centre)
         return observations
@@ -133,10 +136,15 @@ class ScaleWatch:
         self, places: Sequence[_Place], base_from_camera: Mapping[str, FloatArray], centre_noise: float
     ) -> ScaleObservation | None:
         """Of one window, for a robot that is fast enough; then what was gathered over several is not needed."""
+        is_placed = bool(base_from_camera)
+        if not is_placed:
+            places = [place for place in places if place.camera == places[-1].camera]
+        if not places:
+            return None
         told = [self._odom_from_camera(place, base_from_camera) for place in places]
         poses = np.stack([place.world_from_camera for place in places])
         stamps_ns = [place.stamp_ns for place in places]
-        found = window_scale(stamps_ns, poses, told, centre_noise, self._tracker.believed("odom"))
+        found = window_scale(stamps_ns, poses, told, centre_noise, self._tracker.believed("odom"), is_placed)
         if found is not None:
             self._travelled.forget()
             self._waiting.clear()
@@ -153,22 +161,41 @@ class ScaleWatch:
             if odom_from_camera is None and now_ns - place.stamp_ns < PATIENCE_NS:
                 break
             self._waiting.popleft()
-            stamp_ns, believed = place.stamp_ns, self._tracker.believed("odom")
+            if not base_from_camera and place.camera != self._followed:
+                self._travelled.forget()
+                self._followed = place.camera
             observations.append(
-                self._travelled.observe(stamp_ns, place.world_from_camera, odom_from_camera, centre_noise, believed)
+                self._travelled.observe(
+                    place.stamp_ns,
+                    place.world_from_camera,
+                    odom_from_camera,
+                    centre_noise,
+                    self._tracker.believed("odom"),
+                    is_placed=bool(base_from_camera),
+                )
             )
         return observations
 
     def _odom_from_camera(self, place: _Place, base_from_camera: Mapping[str, FloatArray]) -> FloatArray | None:
+        """Of the base where no camera has a place."""
         odom_from_base = None if self._odometry_at is None else self._odometry_at(place.stamp_ns)
         if odom_from_base is None:
             return None
-        return np.asarray(odom_from_base @ base_from_camera.get(place.camera, BODY_FROM_OPTICAL))
+        return np.asarray(odom_from_base @ base_from_camera.get(place.camera, np.eye(4)))
 
 
-def _place_of(frame_set: FrameSet, window: Window, world_from_camera: FloatArray, report: AlignmentReport) -> _Place:
-    """The first camera of a set that is trusted."""
-    frame = next((frame for frame in frame_set.frames if frame.key not in report.distrusted), frame_set.frames[0])
+def _place_of(
+    frame_set: FrameSet,
+    window: Window,
+    world_from_camera: FloatArray,
+    report: AlignmentReport,
+    base_from_camera: Mapping[str, FloatArray],
+) -> _Place | None:
+    """The first camera of a set that is trusted, of those with a place on the base if any has one."""
+    trusted = (frame for frame in frame_set.frames if frame.key not in report.distrusted)
+    frame = next((frame for frame in trusted if not base_from_camera or frame.camera in base_from_camera), None)
+    if frame is None:
+        return None
     return _Place(frame.camera, frame_set.stamp_ns, world_from_camera[window.views.index(frame)])
 
 

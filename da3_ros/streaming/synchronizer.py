@@ -45,8 +45,9 @@ class Synchronizer:
         missing_camera: what becomes of a trigger that a camera missed. `drop`: nothing; a camera that lags by more
             than half the queue is not waited for. `partial`: as drop, but the set is made of the cameras that are
             there. `wait`: as drop, but a lagging camera is waited for until the queue is full.
-        queue_size: frames that may wait per camera. A stamp that goes back by more periods than this is a time jump,
-            and so are several in a row that come to places in time where their camera had frames before.
+        queue_size: frames that may wait per camera. A stamp that goes back by more periods than this is a time jump
+            if the camera's next one confirms it, and so are several in a row that come to places in time where their
+            camera had frames before. One so far ahead is used once the next one confirms it, or no more come.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Synchronizer:
     @property
     def waiting(self) -> int:
         """Frames that are not decided yet."""
-        return sum(len(stream.queue) for stream in self._streams.values())
+        return sum(len(stream.queue) + (stream.held is not None) for stream in self._streams.values())
 
     def push(self, frame: Frame) -> tuple[FrameSet, ...]:
         """Take one frame; return the sets that are now decided, oldest first.
@@ -93,15 +94,21 @@ class Synchronizer:
         if stream is None:
             raise ValueError(f"frame of camera '{frame.camera}', which is not one of {', '.join(self._streams)}")
         stream.frames_in += 1
-        cause = self._refusal(stream, frame.stamp_ns)
-        if cause:
-            self._dropped[cause] += 1
-            return ()
-        stream.insert(frame)
+        ahead_ns = self._queue_size * max(stream.period_ns, self._period_ns())
+        frames, cause = stream.confirmed(frame, ahead_ns, self._queue_size * self._period_ns())
+        self._dropped[cause] += bool(cause)
+        for one in frames:
+            self._insert(stream, one)
         return self._decide(until_empty=False)
 
     def finish(self) -> tuple[FrameSet, ...]:
         """Decide everything that waits, as no more frames will come."""
+        for stream in self._streams.values():
+            held, stream.held = stream.held, None
+            if held is not None and stream.newest_ns is not None and held.stamp_ns < stream.newest_ns:
+                self._dropped["time_jump"] += 1
+            elif held is not None:
+                self._insert(stream, held)
         return self._decide(until_empty=True)
 
     def clear(self) -> int:
@@ -127,6 +134,13 @@ class Synchronizer:
         if sum(stream.gaps_measured for stream in self._streams.values()) < gaps_needed:
             return None
         return min(self._wanted_slop_ns or self._period_ns(), int(SLOP_PER_PERIOD * self._period_ns()))
+
+    def _insert(self, stream: CameraStream, frame: Frame) -> None:
+        cause = self._refusal(stream, frame.stamp_ns)
+        if cause:
+            self._dropped[cause] += 1
+        else:
+            stream.insert(frame)
 
     def _refusal(self, stream: CameraStream, stamp_ns: int) -> str:
         """The cause for which a frame cannot take part, empty when it can; learns from its stamp."""
@@ -202,7 +216,9 @@ class Synchronizer:
 
     def _newest_of(self, stream: CameraStream) -> int:
         """A camera that has not come yet counts as if it had been there at the start."""
-        return self._start_ns if stream.newest_ns is None else stream.newest_ns
+        if stream.newest_ns is None:
+            return self._start_ns
+        return stream.newest_ns if stream.held is None else max(stream.newest_ns, stream.held.stamp_ns)
 
     def _newest_ns(self) -> int:
         return max((s.newest_ns for s in self._streams.values() if s.newest_ns is not None), default=self._start_ns)
@@ -228,7 +244,7 @@ class Synchronizer:
         period_ns = self._period_ns()
         # Half way between the two times, so that neither a camera that lags nor one that leads is taken for the other.
         self._left_over_ns = min(max(back_ns // 2, period_ns), self._queue_size * period_ns)
-        self._dropped["time_jump"] += self.waiting
+        self._dropped["time_jump"] += sum(len(other.queue) for other in self._streams.values())
         self._closed_ns = None
         for other in self._streams.values():
             other.begin_again()

@@ -43,7 +43,7 @@ def no_clock(number: int) -> Image:
 
 @pytest.mark.parametrize(
     ("spoilt", "of_camera", "of_stream"),
-    [(another_size, "~/reset", "size_changed"), (no_clock, "none of its images has been used", "duplicate_stamp")],
+    [(another_size, "~/reset", "size_changed"), (no_clock, "its stamp is zero", "no_stamp")],
 )
 def test_images_that_come_to_nothing_are_diagnosed_after_a_good_start(
     graph: Graph, spoilt: Callable[[int], Image], of_camera: str, of_stream: str

@@ -14,7 +14,7 @@ from sensor_msgs.msg import Image
 from da3_ros.nodes.camera_input import CameraInput
 from da3_ros.ros import image_messages
 from da3_ros.streaming.frame import Frame
-from test.graph.cameras import image_message
+from test.graph.cameras import image_message, stamp_of
 from test.ros.graph import Graph
 
 
@@ -61,3 +61,18 @@ def test_image_that_nobody_has_foreseen_is_counted_and_named_and_the_next_one_is
     (text,) = caplog.messages
     assert "'front'" in text
     assert "ZeroDivisionError: two lines" in text
+
+
+def test_image_without_a_stamp_is_refused_but_simulated_time_may_begin_at_zero(
+    graph: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    fed = Fed(graph)
+    unstamped = image_message("front", 1)
+    unstamped.header.stamp.sec = unstamped.header.stamp.nanosec = 0
+
+    for message in (unstamped, image_message("front", 0), unstamped, image_message("front", 2)):
+        fed.send(message)
+
+    assert fed.causes == ["no_stamp"]
+    assert [frame.stamp_ns for frame in fed.frames] == [0, stamp_of(0), stamp_of(2)]
+    assert "no_stamp: its stamp is zero" in caplog.messages[-1]

@@ -50,7 +50,7 @@ def test_metric_depth_is_what_the_network_says_where_it_says_metres() -> None:
     assert np.isnan(metres[1]).all()
 
 
-@pytest.mark.parametrize("error", [EngineError("a NaN"), MemoryError("too little")], ids=["engine", "memory"])
+@pytest.mark.parametrize("error", [EngineError("a NaN"), MemoryError("too little"), RuntimeError("CUDA error")])
 def test_network_that_fails_says_nothing_and_stops_nothing(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         metres = asked(Fake(error))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.prediction import FULL_EFFORT, Effort, Prediction, ViewKey
 from da3_ros.streaming.frame import Frame
+from da3_ros.streaming.model_scale import MetricDepth
 from da3_ros.streaming.pipeline import Pipeline
 from da3_ros.streaming.stream_config import StreamConfig
 from test.streaming.oracle_world import CAMERA, IMAGE, PERIOD_NS, OracleWorld, depth_of
@@ -98,7 +99,7 @@ class MetricModel:
         return [max(key.stamp_ns for key in keys) // PERIOD_NS for keys in self.asked]
 
 
-def metric_pipeline(world: MarkedWorld, model: MetricModel | None, **settings: object) -> Pipeline:
+def metric_pipeline(world: MarkedWorld, model: MetricDepth | None, **settings: object) -> Pipeline:
     """A pipeline without known places, whose clock ticks once whenever it is looked at."""
     ticks = count(step=1000)
     config = StreamConfig(cameras=tuple(world.rig), **{"scale_mode": "auto", **settings})  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ import pytest
 from da3_ros.geometry.prediction import Prediction
 from da3_ros.geometry.rotation import matrix_from_rotation_vector
 from da3_ros.geometry.sim3 import Sim3, rigid
+from da3_ros.streaming import track as tracks
 from da3_ros.streaming.aligner import WindowAligner
 from test.streaming.chaining import EXACT, assert_same, chain, predict, window_at, world_from_truth
 from test.streaming.oracle_world import ONE, THREE, TWO, OracleWorld, curve
@@ -49,12 +50,17 @@ def no_depth(prediction: Prediction) -> Prediction:
     return replace(prediction, depth=prediction.depth * np.float32(np.nan))
 
 
+def endless_depth(prediction: Prediction) -> Prediction:
+    return replace(prediction, depth=np.full_like(prediction.depth, np.inf))
+
+
 BAD = [
     (garbage_depth, r"the depths of only \d+% of the shared pixels agree"),
     (garbage_poses, r"the shared cameras disagree by \d+ times the expected noise"),
     (jumping, r"cameras jump or turn further than a camera can, in 50% of their images"),
     (nan_pose, "a predicted camera pose is not finite"),
     (no_depth, "no pixel has a depth"),
+    (endless_depth, "no pixel has a depth"),
 ]
 
 
@@ -72,7 +78,7 @@ def test_bad_window_is_held_and_the_next_good_one_follows_on(damage: Damage, rea
     assert_same(world_from_truth(world, reports, 2), world_from_truth(world, reports, 0), EXACT)
 
 
-@pytest.mark.parametrize("damage", [nan_pose, no_depth])
+@pytest.mark.parametrize("damage", [nan_pose, no_depth, endless_depth])
 def test_track_does_not_begin_with_an_unusable_window(damage: Damage) -> None:
     world = OracleWorld(ONE, curve, spoil=lambda k, p: damage(p) if k == 0 else p)
 
@@ -139,7 +145,7 @@ def test_window_to_share_with_is_the_last_good_one_until_lost_and_then_the_newes
     assert aligner.anchors == ()
 
 
-@pytest.mark.parametrize("damage", [nan_pose, no_depth])
+@pytest.mark.parametrize("damage", [nan_pose, no_depth, endless_depth])
 def test_windows_of_one_set_go_on_after_a_time_without_depth(damage: Damage) -> None:
     """They never share a view, so no two of them can ever agree."""
     world = OracleWorld(TWO, curve, spoil=lambda k, p: damage(p) if 2 <= k < 7 else p)
@@ -227,3 +233,31 @@ def test_reset_begins_a_new_segment() -> None:
 
     assert chained.last_window is None
     assert chained.add(windows[1], predict(world, windows[1])).new_segment
+
+
+def test_pixels_of_endless_depth_have_no_say() -> None:
+    def endless_above(k: int, prediction: Prediction) -> Prediction:
+        depth = prediction.depth.copy()
+        depth[:, :14] = np.inf
+        return replace(prediction, depth=depth)
+
+    world = OracleWorld(ONE, curve, spoil=endless_above)
+
+    reports = chain(world, [0, 1, 2])
+
+    assert all(report.ok for report in reports)
+    assert_same(world_from_truth(world, reports, 2), world_from_truth(world, reports, 0), EXACT)
+
+
+def test_numbers_that_no_equation_can_be_solved_with_are_a_rejected_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    def singular(*_: object) -> None:
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    world = OracleWorld(ONE, curve)
+    aligner = WindowAligner()
+    aligner.add(window_at(world, 0), predict(world, window_at(world, 0)))
+    monkeypatch.setattr(tracks, "align", singular)
+
+    report = aligner.add(window_at(world, 1), predict(world, window_at(world, 1)))
+
+    assert (report.ok, report.reason) == (False, "Singular matrix")

@@ -16,10 +16,10 @@ from da3_ros.streaming import anchors
 from da3_ros.streaming.aligner import WindowAligner
 from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.anchors import Anchors
-from da3_ros.streaming.frame import Window
+from da3_ros.streaming.frame import Frame, FrameSet, Window
 from da3_ros.streaming.sliding_window import with_anchors
 from test.streaming.drawn_windows import NOISE, SCENE_DEPTH_M, DrawnWorld
-from test.streaming.oracle_world import ONE, THREE, Trajectory, still
+from test.streaming.oracle_world import CAMERA, IMAGE, ONE, THREE, Trajectory, still
 
 SETS, OVERLAP = 6, 2
 
@@ -140,6 +140,21 @@ def test_anchors_and_memory_are_bounded_on_a_long_way(rig: dict[str, FloatArray]
     # The newest anchors are still in the window.
     assert kept[-1] > anchors.MAX_VIEWS - SETS * len(rig)
     assert len(aligner.anchors) <= anchors.NEAR
+
+
+def test_images_stay_bounded_when_cameras_join() -> None:
+    kept = Anchors()
+    for index in range(100):
+        frames = tuple(Frame(name, index, "", IMAGE, CAMERA) for name in "abcdef"[: 1 if index < 50 else 6])
+        newest, pose = FrameSet(index, index, frames), rigid(np.eye(3), [float(index), 0.0, 0.0])
+        poses = {frame.key: rigid(np.eye(3), [float(one.index), 0.0, 0.0]) for one in kept.kept for frame in one.frames}
+        if index:
+            kept.follow(newest, "a", pose, poses, 1.0)
+        else:
+            kept.begin(newest)
+        assert sum(len(one.frames) for one in kept.kept) <= anchors.MAX_VIEWS
+
+    assert [one.index for one in kept.kept] == [95, 96, 97, 98, 99]
 
 
 def views_of(aligner: WindowAligner) -> int:

@@ -50,6 +50,21 @@ def test_close_throws_away_what_is_inside() -> None:
     assert box.take() is None
 
 
+def test_box_is_idle_when_it_is_empty_and_what_was_taken_is_done_with() -> None:
+    box: Mailbox[int] = Mailbox()
+    idle = [box.is_idle]
+    box.put(1)
+    idle.append(box.is_idle)
+    box.take(0.0)
+    idle.append(box.is_idle)
+    assert box.clear() is None
+    idle.append(box.is_idle)
+    box.take(0.0)
+    idle.append(box.is_idle)
+
+    assert idle == [True, False, False, False, True]
+
+
 def test_every_item_is_taken_or_returned_exactly_once_when_threads_race() -> None:
     box: Mailbox[int] = Mailbox()
     start = Barrier(4)

@@ -10,8 +10,9 @@ import math
 import numpy as np
 import pytest
 
+from da3_ros.geometry.rotation import matrix_from_rotation_vector
 from da3_ros.geometry.sim3 import rigid
-from da3_ros.streaming.odometry_scale import OdometryScale
+from da3_ros.streaming.odometry_scale import OdometryScale, window_scale
 from da3_ros.streaming.scale import ScaleObservation, ScaleState, ScaleTracker
 from test.streaming.noisy_windows import (
     METRES_PER_UNIT,
@@ -85,6 +86,23 @@ def test_odometry_error_of_2_percent_is_taken_over_but_not_multiplied() -> None:
 
     assert np.mean(errors) == pytest.approx(0.02, abs=0.005)
     assert np.quantile(np.abs(np.array(errors) - 0.02), 0.95) < 0.027
+
+
+def test_camera_at_an_unknown_place_tells_the_way_without_bias_and_with_an_honest_sigma() -> None:
+    generator, found = np.random.default_rng(0), []
+    for _ in range(400):
+        base = np.stack([straight(0.1 * k) for k in range(8)])
+        turn = matrix_from_rotation_vector(generator.normal(size=3))
+        world = rigid(turn, base[:, :3, 3] @ turn.T / METRES_PER_UNIT + 0.01 * generator.normal(size=(8, 3)))
+        stamps_ns = [k * PERIOD_NS for k in range(8)]
+        found.append(window_scale(stamps_ns, world, list(base), 0.01, METRES_PER_UNIT, is_placed=False))
+
+    told = [one for one in found if one is not None]
+    errors = np.array([one.log_metres_per_unit - math.log(METRES_PER_UNIT) for one in told])
+    sigma = np.array([one.sigma for one in told])
+    assert len(told) == len(found)
+    assert abs(errors.mean()) < 3 * errors.std() / math.sqrt(len(errors))
+    assert 0.5 < np.mean((errors / sigma) ** 2) < 1.15
 
 
 def test_standing_still_with_a_millimetre_of_noise_never_tells_a_scale() -> None:

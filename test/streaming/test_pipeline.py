@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from da3_ros.geometry.prediction import Prediction
 from da3_ros.geometry.rotation import FloatArray, rotation_angle
 from da3_ros.geometry.sim3 import rigid, rigid_inverse
 from da3_ros.streaming.ledger import Counters
@@ -222,6 +224,22 @@ def test_stream_goes_on_in_the_same_world_after_a_flush() -> None:
 
     assert [result.frame_set.index for result in set_results(results)] == list(range(14))
     assert sum(result.report.new_segment for result in results) == 1
+
+
+def test_rig_is_calibrated_anew_when_time_goes_back_though_windows_share_nothing() -> None:
+    def in_metres(call: int, prediction: Prediction) -> Prediction:
+        return replace(prediction, metres_per_unit=1 / world.gauges[call].scale)
+
+    world = OracleWorld(TWO, curve, spoil=in_metres)
+    pipeline = pipeline_of(world, base_from_camera={}, window_size=1, overlap=1, scale_mode="auto")
+    before = feed_all(pipeline, world, 30)
+    world.rig = {**TWO, "right": rigid(np.eye(3), [0.1, -0.25, 0.3]) @ BODY_FROM_OPTICAL}
+
+    after = feed_all(pipeline, world, 30)
+
+    rigs = [results[-1].rig for results in (before, after)]
+    baselines = [rig.cameras["right"].reference_from_camera[0, 3] for rig in rigs if rig is not None]
+    assert baselines == pytest.approx([0.1, 0.3], abs=1e-3)
 
 
 def test_placed_cameras_move_the_base_and_begin_a_new_world() -> None:

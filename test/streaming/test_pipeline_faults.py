@@ -4,18 +4,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.prediction import Prediction
 from da3_ros.streaming.results import WindowResult
 from test.strategies import seeds
+from test.streaming.metric_world import MarkedWorld, MetricModel, metric_pipeline
 from test.streaming.oracle_world import ONE, PERIOD_NS, TWO, OracleWorld, curve
 from test.streaming.piping import balance, feed_all, pipeline_of, set_results
 
@@ -110,6 +114,44 @@ def test_flush_counts_what_no_window_will_publish_but_spares_the_window_in_hand(
     pipeline.flush()
     assert pipeline.counters().in_flight == 0
     assert balance(pipeline.counters()) == 0
+
+
+def test_flush_spares_the_window_that_waits_to_be_taken() -> None:
+    world = OracleWorld(ONE, curve)
+    pipeline = pipeline_of(world)
+    for frame in world.frames(4):
+        pipeline.push(frame)
+
+    pipeline.flush()
+
+    window = pipeline.take(0.0)
+    assert window is not None
+    assert len(pipeline.process(window).new_sets) == 4
+    assert pipeline.counters().dropped == {}
+
+
+@pytest.mark.parametrize(("failing", "lost"), [(0, 4), (3, 1)])
+def test_trouble_after_the_alignment_costs_one_window_and_the_next_begins_anew(failing: int, lost: int) -> None:
+    world = MarkedWorld(ONE, curve)
+    model = MetricModel(world)
+
+    def asked(images: Sequence[npt.NDArray[np.uint8]], cameras: Sequence[PinholeCamera]) -> npt.NDArray[np.float32]:
+        if len(model.asked) == failing:
+            model.asked.append([])
+            raise EngineTroubleError
+        return model(images, cameras)
+
+    pipeline, results = metric_pipeline(world, asked, metric_every=1), []
+    for frame in world.frames(12):
+        with suppress(EngineTroubleError):
+            results += pipeline.feed(frame)
+
+    assert [result.report.new_segment for result in results] == [at in (0, failing) for at in range(8)]
+    assert all(result.report.ok and result.scale.is_metric for result in results)
+    counters = pipeline.counters()
+    assert counters.dropped == {"engine_failed": lost}
+    assert counters.frames_published == len(set_results(results)) == 12 - lost
+    assert (counters.windows, counters.in_flight, balance(counters)) == (8, 0, 0)
 
 
 def test_bag_loop_begins_a_new_segment_at_the_origin() -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from da3_ros.geometry.pose_errors import PoseErrors, ViewNoise
 from da3_ros.geometry.prediction import Prediction
-from da3_ros.geometry.rotation import FloatArray
-from da3_ros.geometry.sim3 import Sim3
+from da3_ros.geometry.rotation import FloatArray, matrix_from_rotation_vector
+from da3_ros.geometry.sim3 import Sim3, rigid
 from da3_ros.streaming.alignment_report import AlignmentReport
 from da3_ros.streaming.frame import Window
 from da3_ros.streaming.model_scale import ModelScale
@@ -22,13 +22,15 @@ from da3_ros.streaming.scale import ScaleObservation, ScaleState, ScaleTracker
 from da3_ros.streaming.scale_watch import MAX_WAITING, PATIENCE_NS, ScaleWatch
 from test.streaming.drawn_windows import DrawnWorld
 from test.streaming.gaussian_windows import report
-from test.streaming.oracle_world import ONE, PERIOD_NS, THREE, TWO, curve
+from test.streaming.oracle_world import ONE, PERIOD_NS, THREE, TWO, Trajectory, curve, straight
 
 NOISE = ViewNoise(rotation_rad=1e-4, centre=1e-4, log_depth=1e-4)
 METRES_PER_UNIT = 2.0
 # Of the curve's metre per second: too slow to go far within a window, and fast enough.
 SLOW, FAST = 0.4, 1.5
 NO_ERRORS = PoseErrors((), np.zeros((0, 0)))
+# Looks down by 30 degrees and to the left by 40, away from the base's origin.
+ASKEW = rigid(matrix_from_rotation_vector([0.0, 0.5, 0.7]), [0.3, 0.2, 0.5]) @ BODY_FROM_OPTICAL
 
 
 class Spy(ScaleTracker):
@@ -62,13 +64,14 @@ class Watched:
     odometry_at: Callable[[int], FloatArray | None] | None = slow_odometry
     speed: float = SLOW
     size: int = 4
-    place: bool = True
+    places: Mapping[str, FloatArray] | None = None  # the rig's
+    path: Trajectory = curve
     distrusted: frozenset[str] = frozenset()
     spoil: Callable[[Prediction, Window], Prediction] | None = None
 
     def __post_init__(self) -> None:
         exact = ViewNoise(0.0, 0.0, 0.0)
-        self.world = DrawnWorld(self.rig, lambda t: curve(self.speed * t), noise=exact)
+        self.world = DrawnWorld(self.rig, lambda t: self.path(self.speed * t), noise=exact)
         self.tracker = Spy()
         self.watch = ScaleWatch(self.tracker, self.odometry_at, ModelScale(None))
 
@@ -83,7 +86,7 @@ class Watched:
             world_from_window=world_from_window,
             distrusted=frozenset(frame.key for frame in window.views if frame.camera in self.distrusted),
         )
-        places = self.rig if self.place else {}
+        places = self.rig if self.places is None else self.places
         return self.watch.look(window, prediction, told, window.frame_sets[-1:], places)
 
     def run(self, sets: int) -> ScaleState:
@@ -116,15 +119,46 @@ def test_engine_without_poses_is_asked_for_nothing_that_poses_tell() -> None:
     assert watched.tracker.heard == []
 
 
-@pytest.mark.parametrize("place", [True, False], ids=["placed", "unplaced"])
-def test_odometry_alone_tells_metres_where_the_rig_cannot(place: bool) -> None:
-    watched = Watched({"front": BODY_FROM_OPTICAL}, place=place)
+def straight_odometry(stamp_ns: int) -> FloatArray:
+    return straight(1e-9 * stamp_ns)
 
+
+@pytest.mark.parametrize(
+    "watched",
+    [
+        Watched({"front": ASKEW}),
+        Watched({"front": ASKEW}, straight_odometry, speed=1.0, path=straight, places={}),
+        Watched({"askew": ASKEW, **ONE}, places=ONE),
+    ],
+    ids=["placed", "unplaced", "one of two"],
+)
+def test_odometry_alone_tells_metres_where_the_rig_cannot(watched: Watched) -> None:
     state = watched.run(40)
 
     assert {one.source for one in watched.tracker.heard} == {"odom"}
     assert state.source == "odom"
     assert state.metres_per_unit == pytest.approx(METRES_PER_UNIT, rel=5e-3)
+
+
+def test_odometry_tells_nothing_of_a_camera_at_an_unknown_place_while_the_base_turns() -> None:
+    watched = Watched({"front": ASKEW}, places={})
+
+    assert watched.run(40).source == "relative"
+    assert watched.tracker.heard == []
+
+
+def test_ways_of_cameras_at_unknown_places_are_never_mixed() -> None:
+    """The first camera is trusted in every other window only; the two are half a metre apart."""
+    rig = {"front": BODY_FROM_OPTICAL, "back": rigid(np.eye(3), [-0.5, 0.0, 0.0]) @ BODY_FROM_OPTICAL}
+    watched = Watched(rig, straight_odometry, speed=1.0, path=straight, places={})
+
+    for newest in range(40):
+        watched.distrusted = frozenset({"front"} if newest % 16 > 8 else ())
+        watched.look(newest)
+
+    assert watched.tracker.heard
+    for one in watched.tracker.heard:
+        assert one.log_metres_per_unit == pytest.approx(np.log(METRES_PER_UNIT), abs=0.01), one
 
 
 @pytest.mark.parametrize("delay", [1, 4, 9])

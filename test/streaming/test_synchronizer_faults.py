@@ -28,7 +28,7 @@ def test_bag_loop_costs_at_most_the_frames_around_the_jump(policy: MissingCamera
     triggers = list(range(200)) * 3
     synchronizer = Synchronizer(CAMERAS, missing_camera=policy)
 
-    sets = run(synchronizer, triggered(triggers, jitter_ms=60.0))
+    sets = run(synchronizer, triggered(triggers, jitter_ms=150.0))
 
     assert mixed(sets) == 0
     assert sum(len(frame_set.frames) == 4 for frame_set in sets) >= 590
@@ -48,6 +48,58 @@ def test_old_frames_after_a_jump_cost_no_new_ones() -> None:
 
     assert [round((s.stamp_ns - EPOCH_NS) / PERIOD_NS) for s in sets] == [*range(50), *range(20)]
     assert synchronizer.dropped == {"time_jump": 2}
+
+
+@pytest.mark.parametrize("cameras", ["a", "ab"])
+@pytest.mark.parametrize("wrong_ns", [0, EPOCH_NS - 10**10, EPOCH_NS + 10**10, 2 * EPOCH_NS])
+def test_one_wrong_stamp_costs_no_set_but_its_own(cameras: str, wrong_ns: int) -> None:
+    frames = triggered(range(40), cameras)
+    frames[20 * len(cameras)] = frame("a", wrong_ns)
+    synchronizer = Synchronizer(cameras)
+
+    sets = run(synchronizer, frames)
+
+    assert [round((s.stamp_ns - EPOCH_NS) / PERIOD_NS) for s in sets] == [*range(20), *range(21, 40)]
+    assert synchronizer.dropped == {"time_jump": 1, **({"unmatched": 1} if cameras == "ab" else {})}
+
+
+@pytest.mark.parametrize("cameras", ["a", "abc"])
+def test_pause_costs_no_set_and_the_first_one_after_it_waits_for_the_next(cameras: str) -> None:
+    synchronizer = Synchronizer(cameras)
+
+    before = run(synchronizer, triggered(range(20), cameras), finish=False)
+    first = run(synchronizer, triggered(range(300, 301), cameras), finish=False)
+    assert synchronizer.waiting == len(cameras)
+    after = run(synchronizer, triggered(range(301, 320), cameras), finish=False)
+
+    assert [len(before), len(first), len(after)] == [20, 0, 20]
+    assert synchronizer.dropped == {}
+
+
+def test_images_now_and_then_are_all_used() -> None:
+    synchronizer = Synchronizer("a")
+
+    sets = run(synchronizer, triggered([*range(10), 900, 2000, 2100, 5000], "a"))
+
+    assert len(sets) == 14
+
+
+@pytest.mark.parametrize(("last", "used"), [(900, 21), (-900, 20)])
+def test_last_frame_is_used_when_it_comes_after_a_pause_but_not_when_it_goes_back(last: int, used: int) -> None:
+    synchronizer = Synchronizer("a")
+
+    assert len(run(synchronizer, triggered([*range(20), last], "a"))) == used
+    assert sum(synchronizer.dropped.values()) == 21 - used
+    assert synchronizer.waiting == 0
+
+
+def test_stamp_that_stands_still_far_away_is_never_believed() -> None:
+    synchronizer = Synchronizer("a")
+
+    sets = run(synchronizer, triggered([*range(20), *[-900] * 9, *range(29, 40)], "a"))
+
+    assert len(sets) == 31
+    assert synchronizer.dropped == {"duplicate_stamp": 8, "time_jump": 1}
 
 
 @pytest.mark.parametrize("jitter_ms", [0.0, 60.0])
