@@ -114,4 +114,4 @@ def test_teacher_learns_and_labels(rooms: ShardReader) -> None:
     assert ((unknown < 0.05) | (unknown == 1)).all()  # a label is whole, or there is none
     assert (unknown < 0.05).any()
     alone = label(draw_windows(rooms, student, STAGE, 0, [3]), 5, [3])  # as another process would
-    assert torch.equal(after.depth[3:].nan_to_num(), alone.depth.nan_to_num())
+    torch.testing.assert_close(after.depth[3:], alone.depth, rtol=1e-5, atol=0, equal_nan=True)  # rounding by batch
