@@ -20,7 +20,7 @@ from da3_ros.geometry.rotation import FloatArray, matrix_from_quat_xyzw
 from da3_ros.geometry.sim3 import rigid
 from da3_ros.ros import compressed_messages, image_messages
 from da3_ros.ros.camera_messages import to_camera
-from da3_ros.sources.bag_messages import bag_reader, messages
+from da3_ros.sources.bag_messages import bag_reader, messages, unreadable
 from da3_ros.sources.source import Source, SourceError, StaticTransform
 from da3_ros.streaming.frame import Frame
 
@@ -56,7 +56,7 @@ def open_bag(path: Path) -> Source:
             cameras = bag_cameras(reader)
             static = _static_transforms(reader)
     except (AnyReaderError, OSError) as error:
-        raise SourceError(f"cannot read the bag '{path}': {error}") from error
+        raise SourceError(unreadable(path, error)) from error
     if not cameras:
         raise SourceError(f"the bag '{path}' has no colour images (sensor_msgs Image or CompressedImage)")
     names, count = tuple(camera.name for camera in cameras), sum(camera.image_count for camera in cameras)

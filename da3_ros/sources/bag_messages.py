@@ -13,13 +13,18 @@ from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.interfaces import Connection
 from rosbags.typesys import Stores, get_typestore
 
+from da3_ros.sources.source import BAG_SUFFIXES
+
 _log = logging.getLogger(__name__)
 
 
 def bag_place(path: Path) -> Path:
-    """The folder of a bag, from itself or a file beside its `metadata.yaml`; other files are bags by themselves."""
-    is_in_folder = path.is_file() and (path.parent / "metadata.yaml").is_file()
-    return path.parent if is_in_folder else path
+    """Folder of a bag, given that or one of its files; without `metadata.yaml` the file is the bag."""
+    folder = path.parent if path.is_file() else path
+    if (folder / "metadata.yaml").is_file():
+        return folder
+    recordings = [file for file in folder.glob("*") if file.suffix in BAG_SUFFIXES]
+    return recordings[0] if path == folder and len(recordings) == 1 else path
 
 
 def bag_reader(path: Path) -> AnyReader:
@@ -38,12 +43,18 @@ def bag_reader(path: Path) -> AnyReader:
     return AnyReader([bag_place(path)], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
 
 
+def unreadable(path: Path, error: Exception) -> str:
+    """What to tell of a bag that cannot be opened, in one sentence."""
+    mend = "a recording that was cut off is mended by 'mcap recover' or 'ros2 bag reindex'"
+    return f"cannot read the bag '{path}': {str(error).rstrip('.')} ({mend})"
+
+
 def messages(
     reader: AnyReader, connections: Collection[Connection], start_ns: int | None = None, stop_ns: int | None = None
 ) -> Iterator[tuple[str, int, Any]]:
     """Topic, time of writing in nanoseconds, and message, in the order of writing.
 
-    Messages that are cut short are left out with a warning.
+    Messages that are cut short are left out with a warning, and so is all that follows damage of the file itself.
 
     Args:
         reader: of an open bag.
@@ -51,11 +62,28 @@ def messages(
         start_ns: of the first message, None for the bag's first.
         stop_ns: after the last message, None for the bag's last.
     """
-    # No connection would mean all of them to rosbags.
-    for connection, received_ns, raw in reader.messages(connections, start_ns, stop_ns) if connections else ():
+    for connection, received_ns, raw in _undamaged(reader, connections, start_ns, stop_ns):
         try:
             message: Any = reader.deserialize(raw, connection.msgtype)
         except AnyReaderError as error:
             _log.warning("a message on %s was left out: %s", connection.topic, error)
         else:
             yield connection.topic, received_ns, message
+
+
+def _undamaged(
+    reader: AnyReader, connections: Collection[Connection], start_ns: int | None, stop_ns: int | None
+) -> Iterator[tuple[Connection, int, bytes]]:
+    """What the file still gives."""
+    if not connections:  # which would mean all of them to rosbags
+        return
+    entries = reader.messages(connections, start_ns, stop_ns)
+    while True:
+        try:
+            entry = next(entries, None)
+        except Exception as error:  # sqlite, lz4 and zstd each have their own for data that are damaged
+            _log.warning("the bag is damaged, and the rest of it is left out: %s", error)
+            return
+        if entry is None:
+            return
+        yield entry

@@ -26,7 +26,7 @@ from da3_ros.geometry.camera import PinholeCamera
 from da3_ros.geometry.errors import FrameError
 from da3_ros.geometry.rotation import FloatArray
 from da3_ros.sources.bag import BagCamera, bag_cameras, decode_image, first_calibration
-from da3_ros.sources.bag_messages import bag_place, bag_reader, messages
+from da3_ros.sources.bag_messages import bag_place, bag_reader, messages, unreadable
 from da3_ros.sources.bag_poses import BagPoses, read_poses
 
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
@@ -66,7 +66,7 @@ class BagMessage:
                     if _stamp_ns(message) == self.stamp_ns:
                         return message
         except (AnyReaderError, OSError) as error:
-            raise DatasetError(f"cannot read the bag {self.bag}: {error}") from error
+            raise DatasetError(unreadable(self.bag, error)) from error
         raise DatasetError(
             f"{self.bag} has no whole message on {self.topic} at {self.stamp_ns} ns any more: read it again"
         )
@@ -127,7 +127,7 @@ def load_bag_sequences(path: Path) -> tuple[KnownSequence, ...]:
                 except DatasetError as error:
                     refusals[camera.name] = str(error)
     except (AnyReaderError, OSError) as error:
-        raise DatasetError(f"cannot read the bag {path}: {error}") from error
+        raise DatasetError(unreadable(path, error)) from error
     if not known:
         reasons = "; ".join(refusals.values()) or "it has no colour images (sensor_msgs Image or CompressedImage)"
         raise DatasetError(f"nothing of the bag {path} can be used: {reasons}")

@@ -12,6 +12,7 @@ from da3_ros.geometry.rotation import FloatArray
 from da3_ros.streaming.frame import Frame
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+BAG_SUFFIXES = (".mcap", ".db3")
 
 
 class SourceError(ValueError):
@@ -72,8 +73,16 @@ def only(source: Source, cameras: Sequence[str]) -> Source:
     return replace(source, cameras=tuple(cameras), frame_count=0, play=play)
 
 
+def is_bag(path: Path) -> bool:
+    """Whether it is a rosbag2: a folder with metadata.yaml or with nothing but recordings, or one of its files."""
+    if path.suffix in BAG_SUFFIXES or (path / "metadata.yaml").is_file():
+        return True
+    within = list(path.iterdir()) if path.is_dir() else []
+    return bool(within) and all(entry.suffix.startswith(BAG_SUFFIXES) for entry in within)  # .db3-wal too
+
+
 def open_source(path: Path, rate_hz: float = 10.0) -> Source:
-    """Open a folder of images, a video, or a rosbag2 (a folder with metadata.yaml, or its .mcap or .db3 file).
+    """Open a folder of images, a video, or a rosbag2 (see `is_bag`).
 
     Args:
         path: what to open.
@@ -90,7 +99,7 @@ def open_source(path: Path, rate_hz: float = 10.0) -> Source:
         from da3_ros.sources.video import open_video
 
         return open_video(path)
-    if path.suffix in (".mcap", ".db3") or (path / "metadata.yaml").is_file():
+    if is_bag(path):
         try:
             from da3_ros.sources.bag import open_bag
         except ImportError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from da3_ros.evaluation.datasets import DatasetError
 from da3_ros.evaluation.known_frames import KnownSequence
 from da3_ros.evaluation.sequences import Intrinsics, load_sequences
+from da3_ros.sources.source import is_bag
 
 
 def open_truth(path: Path, intrinsics: Intrinsics | None = None) -> tuple[KnownSequence, ...]:
@@ -23,7 +24,7 @@ def open_truth(path: Path, intrinsics: Intrinsics | None = None) -> tuple[KnownS
     """
     if not path.exists():
         raise DatasetError(f"{path} is not there: give the folder of a data set, or a rosbag2")
-    if path.suffix in (".mcap", ".db3") or (path / "metadata.yaml").is_file():
+    if is_bag(path):
         try:
             from da3_ros.sources.bag_truth import load_bag_sequences
         except ImportError as error:

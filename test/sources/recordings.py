@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from scipy.spatial.transform import Rotation
 
@@ -64,7 +64,10 @@ def write_messages(
     cut: Collection[int] = (),
 ) -> Path:
     """A bag of (nanoseconds, topic, message) in order of time; those numbered in `cut` lose their second half."""
-    with Writer(folder, version=9, storage_plugin=storage) as bag:
+    bag = Writer(folder, version=9, storage_plugin=storage)
+    if storage == StoragePlugin.MCAP:
+        bag.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)  # as `ros2 bag record` is often told to
+    with bag:
         kinds = {topic: message.__msgtype__ for _, topic, message in messages}
         connections = {topic: bag.add_connection(topic, kind, typestore=TYPES) for topic, kind in kinds.items()}
         for number, (at_ns, topic, message) in enumerate(sorted(messages, key=lambda one: one[0])):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin
 
-from da3_ros.sources.source import SourceError, open_source
+from da3_ros.sources.source import BAG_SUFFIXES, SourceError, open_source
 from test.sources.recordings import NO_PROJECTION, K, image, info, without_definitions, write_messages
 
 STORAGES = pytest.mark.parametrize("storage", [StoragePlugin.SQLITE3, StoragePlugin.MCAP])
@@ -52,11 +52,11 @@ def test_bag_without_message_definitions_plays_as_humble_recorded_it(tmp_path: P
 
 @STORAGES
 def test_file_of_a_bag_plays_without_its_metadata(tmp_path: Path, storage: StoragePlugin) -> None:
-    (file,) = (file for file in write_bag(tmp_path / "bag", storage).iterdir() if file.suffix in (".db3", ".mcap"))
+    (file,) = (file for file in write_bag(tmp_path / "bag", storage).iterdir() if file.suffix in BAG_SUFFIXES)
     with_metadata = stamps(file)
     (tmp_path / "bag" / "metadata.yaml").unlink()
 
-    assert stamps(file) == with_metadata == [1, 3, 4]
+    assert stamps(file) == stamps(tmp_path / "bag") == with_metadata == [1, 3, 4]
 
 
 def test_bag_that_is_not_there_is_not_taken_for_the_one_beside_it(tmp_path: Path) -> None:
@@ -107,3 +107,42 @@ def test_other_images_have_the_camera_of_k_and_its_distortion(tmp_path: Path, to
     assert frame.calibration is not None
     assert frame.calibration.fx_px == K[0]
     assert frame.calibration.is_distorted
+
+
+@pytest.mark.parametrize(("storage", "wiped"), [(StoragePlugin.SQLITE3, 20_000), (StoragePlugin.MCAP, 600_000)])
+def test_damaged_file_plays_up_to_the_damage_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, storage: StoragePlugin, wiped: int
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 16, (600, 800, 3), np.uint8)  # zstd cannot tell damage of pure noise
+    frames = [(at_ns, "/cam/image_raw", image(at_ns, pixels, "rgb8")) for at_ns in range(1, 5)]
+    folder = write_messages(tmp_path / "bag", frames, storage)
+    (file,) = (file for file in folder.iterdir() if file.suffix in BAG_SUFFIXES)
+    with file.open("r+b") as data:
+        data.seek(file.stat().st_size * 3 // 5)
+        data.write(bytes(wiped))
+
+    assert stamps(folder) in ([1], [1, 2])
+    assert "the bag is damaged, and the rest of it is left out" in caplog.text
+
+
+@STORAGES
+def test_recordings_without_metadata_are_refused_with_what_mends_them(tmp_path: Path, storage: StoragePlugin) -> None:
+    folder = write_bag(tmp_path / "bag", storage)
+    (file,) = (file for file in folder.iterdir() if file.suffix in BAG_SUFFIXES)
+    (folder / "metadata.yaml").unlink()
+    (folder / f"second{file.suffix}").write_bytes(file.read_bytes())
+
+    with pytest.raises(SourceError, match="ros2 bag reindex"):
+        open_source(folder)
+
+
+@STORAGES
+def test_recording_that_was_cut_off_is_refused_with_what_mends_it(tmp_path: Path, storage: StoragePlugin) -> None:
+    folder = write_bag(tmp_path / "bag", storage)
+    (file,) = (file for file in folder.iterdir() if file.suffix in BAG_SUFFIXES)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+    with pytest.raises(
+        SourceError, match=r"cannot read the bag .*bag': .* \(a recording that was cut off is mended by"
+    ):
+        open_source(folder)

@@ -46,6 +46,13 @@ def test_folder_plays_its_images_in_name_order_at_the_rate(tmp_path: Path) -> No
     assert frames[0].calibration is None
 
 
+def test_folder_of_images_beside_a_recording_is_a_folder_of_images(tmp_path: Path) -> None:
+    write_images(tmp_path / "shots", 3)
+    (tmp_path / "shots" / "drive.mcap").write_bytes(b"")
+
+    assert open_source(tmp_path / "shots").frame_count == 3
+
+
 def test_folder_of_folders_is_a_rig_whose_images_are_taken_together(tmp_path: Path) -> None:
     write_images(tmp_path / "rig" / "Left Cam", 2)
     write_images(tmp_path / "rig" / "front", 2)
