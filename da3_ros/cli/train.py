@@ -116,6 +116,7 @@ def _check(config: TrainingConfig, device: str, processes: int) -> None:
     import torch
 
     from da3_ros.inference.device import resolve_device
+    from da3_ros.model.checkpoint import load_weights
     from da3_ros.simulation.room_views import VALIDATION_SEEDS
     from da3_ros.training.loop import Share, network_of
 
@@ -129,7 +130,9 @@ def _check(config: TrainingConfig, device: str, processes: int) -> None:
     if config.teacher and not Path(config.teacher).is_file():
         raise ValueError(f"teacher: {config.teacher} is not there: train it first, or correct the path")
     with torch.device("meta"):
-        network_of(config)
+        module = network_of(config)
+    if config.begin_with:
+        load_weights(module.network, config.begin_with)  # names and shapes only
 
 
 def _render(folder: Path, config: TrainingConfig, workers: int) -> None:

@@ -138,7 +138,9 @@ class TrainingConfig:
         overrides: fields of its configuration to change.
         variant: one of `variants.VARIANTS`, which changes more than numbers; empty for Depth Anything 3 as it is.
         stages: one after the other.
-        seed: of weights, windows and augmentation.
+        begin_with: file of weights to go on from, official ones or `model.safetensors` of a training before; empty for
+            new ones.
+        seed: of new weights, windows and augmentation.
         matched_blocks: global blocks whose first head learns to match.
         weight_decay: of matrices; vectors have none.
         head_rate: share of the learning rate at which heads learn: what they read is large and of one sign, so that a
@@ -163,6 +165,7 @@ class TrainingConfig:
     demo_rooms: int = 0
     overrides: Mapping[str, Any] = field(default_factory=dict)
     variant: str = ""
+    begin_with: str = ""
     seed: int = 0
     matched_blocks: tuple[int, ...] = (3, 5)
     weight_decay: float = 0.05

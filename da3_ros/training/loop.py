@@ -19,6 +19,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from da3_ros.model.build import build_network
+from da3_ros.model.checkpoint import load_weights
 from da3_ros.model.monocular import MonocularNetwork
 from da3_ros.model.nested import NestedNetwork
 from da3_ros.model.network import Da3Network
@@ -89,10 +90,13 @@ def begin(config: TrainingConfig, device: torch.device) -> TrainingState:
     """A state with first weights, of an any-view network or of a teacher, whichever the model is.
 
     Raises:
-        ValueError: when the model cannot be trained this way.
+        ValueError: when the model cannot be trained this way, or the weights to begin with do not fit it.
     """
     module = network_of(config)
-    initialise_for_training(module.network, config.seed)
+    if config.begin_with:
+        load_weights(module.network, config.begin_with)
+    else:
+        initialise_for_training(module.network, config.seed)
     return TrainingState.begin(module.to(device).train(), config)
 
 

@@ -19,6 +19,7 @@ from test.model.tiny import TINY, TINY_MONOCULAR
 from test.training.rooms import SIZE, write_rooms
 
 ROOT = Path(__file__).resolve().parents[2]
+EMBEDDED = str(ROOT / "da3_ros" / "weights" / "da3-nano.safetensors")
 
 
 @pytest.fixture
@@ -135,6 +136,8 @@ def test_failure_of_a_process_is_one_sentence_too(tmp_path: Path, capsys: pytest
         ({}, ["--device", "tpu"], "device 'tpu' does not exist"),
         ({"validate_every": 2, "validation_rooms": 201}, [], "validation_rooms: there are 200"),
         ({"teacher": "nowhere", "known_share": 0.5}, [], "teacher: nowhere is not there: train it first"),
+        ({"begin_with": "nowhere.safetensors"}, [], "nowhere.safetensors"),
+        ({"begin_with": EMBEDDED}, [], "da3-nano.safetensors"),
         ({"overrides": {"width": 3}}, [], "overrides of da3-small"),
         ({"variant": "none"}, [], "unknown variant 'none'"),
     ],

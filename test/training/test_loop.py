@@ -136,6 +136,24 @@ def test_exported_weights_load_strictly_and_hold_no_probe(
         assert torch.equal(value, state.average[f"network.{name}"].half().float()), name
 
 
+def test_training_begins_with_weights_that_it_is_given(
+    tiny_config: TrainingConfig, rooms: ShardReader, tmp_path: Path
+) -> None:
+    before = begin(tiny_config, CPU)
+    steps(before, tiny_config, rooms, 2)
+    export_weights(tiny_config, before.averaged(), tmp_path / "model.safetensors", before.step)
+    config = replace(tiny_config, seed=7, begin_with=str(tmp_path / "model.safetensors"))
+
+    state = begin(config, CPU)
+
+    assert state.step == 0
+    for name, value in state.module.network.named_parameters():
+        assert torch.equal(value, before.average[f"network.{name}"].half().float()), name
+        assert torch.equal(value, state.average[f"network.{name}"]), name
+    with pytest.raises(ValueError, match="does not fit this network"):
+        begin(replace(config, variant="separate_heads"), CPU)
+
+
 def test_cameras_are_given_as_at_inference_in_a_unit_that_is_not_of_depth(rooms: ShardReader) -> None:
     stage = Stage(steps=1, sizes=(SIZE,), views=(3,), views_per_step=6)
     windows = draw_windows(rooms, TrainingConfig("da3-nano", (stage,)), stage, 0, [0, 1])
