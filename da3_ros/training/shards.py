@@ -115,9 +115,14 @@ def render_shards(
     missing = [plan for plan in plans if not _is_there(folder / plan.name, plan)]
     progress(len(plans) - len(missing), len(plans))
     if workers == 1:
-        for done, plan in enumerate(missing, len(plans) - len(missing) + 1):
-            write_shard(folder, plan)
-            progress(done, len(plans))
+        threads = torch.get_num_threads()
+        _be_one_thread()
+        try:
+            for done, plan in enumerate(missing, len(plans) - len(missing) + 1):
+                write_shard(folder, plan)
+                progress(done, len(plans))
+        finally:
+            torch.set_num_threads(threads)
     else:
         _write_in_parallel(folder, missing, len(plans), workers, progress)
     return [folder / plan.name for plan in plans]
@@ -138,6 +143,7 @@ def _write_in_parallel(
 
 
 def _be_one_thread() -> None:
+    """Pictures are too small for more: beside other jobs two that wait for each other took twenty times as long."""
     torch.set_num_threads(1)
 
 

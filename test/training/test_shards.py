@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
 
 from da3_ros.simulation.room_views import TRAINING_SEEDS, draw_room_views
@@ -78,6 +79,16 @@ def test_worker_processes_write_the_same_bytes(rendered: Path, tmp_path: Path) -
 
     for path in paths:
         assert path.read_bytes() == (rendered / path.name).read_bytes()
+
+
+def test_rendering_in_this_process_leaves_its_threads_as_they_were(tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        render_shards(tmp_path, SEEDS[:1], 1, 1, SIZE, VIEWS)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_rendering_refuses_a_folder_of_other_shards(rendered: Path) -> None:
