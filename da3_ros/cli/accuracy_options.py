@@ -25,7 +25,7 @@ def add_accuracy_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--first-room", type=not_negative_int, metavar="N",
-        help="rooms for training from this one on, instead of those for validation; da3-nano was trained on 0 to 5999",
+        help="rooms for training from this one on, instead of those for validation; da3-nano was trained on 0 to 7999",
     )  # fmt: skip
     group.add_argument(
         "--demo-room", action="store_true",

@@ -140,6 +140,8 @@ class TrainingConfig:
         stages: one after the other.
         begin_with: file of weights to go on from, official ones or `model.safetensors` of a training before; empty for
             new ones.
+        begin_share: share of those weights that stays in what an any-view network validates and
+            exports, 0 for none.
         seed: of new weights, windows and augmentation.
         matched_blocks: global blocks whose first head learns to match.
         weight_decay: of matrices; vectors have none.
@@ -166,6 +168,7 @@ class TrainingConfig:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     variant: str = ""
     begin_with: str = ""
+    begin_share: float = 0.0
     seed: int = 0
     matched_blocks: tuple[int, ...] = (3, 5)
     weight_decay: float = 0.05
@@ -194,8 +197,10 @@ class TrainingConfig:
             raise ValueError(f"there are {len(TRAINING_SEEDS)} rooms, and {len(DEMO_SEEDS)} sequences of the demo's")
         if not self.matched_blocks or self.clip <= 0 or self.head_rate <= 0:
             raise ValueError("matched_blocks needs a block, clip and head_rate are above zero")
-        _check_shares(self, "overlap", "weight_decay")
+        _check_shares(self, "overlap", "weight_decay", "begin_share")
         _check_shares(self, "known_share", above_zero=True)
+        if self.begin_share and not self.begin_with:
+            raise ValueError("begin_share is of the weights that begin_with names: give both")
         if self.teacher and self.known_share == 1:
             raise ValueError("a teacher's labels stand in for poor depth: give a known_share below 1")
         if any(stage.demo_share for stage in self.stages) and not self.demo_rooms:

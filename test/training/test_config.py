@@ -69,6 +69,8 @@ def test_stage_says_what_is_wrong(setting: dict[str, object], sentence: str) -> 
         ({"known_share": 0}, "known_share is 0.0"),
         ({"overlap": 9}, "overlap is 9.0"),
         ({"teacher": "teacher/state.safetensors"}, "give a known_share below 1"),
+        ({"begin_share": 0.5}, "give both"),
+        ({"begin_with": "some.safetensors", "begin_share": 2}, "begin_share is 2.0"),
         ({"model": 3}, "model: 3 is not text"),
         ({"overrides": [1]}, "is not a mapping"),
     ],

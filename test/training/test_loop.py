@@ -154,6 +154,25 @@ def test_training_begins_with_weights_that_it_is_given(
         begin(replace(config, variant="separate_heads"), CPU)
 
 
+def test_share_of_the_first_weights_stays_in_what_is_exported(
+    tiny_config: TrainingConfig, rooms: ShardReader, tmp_path: Path
+) -> None:
+    first = begin(tiny_config, CPU)
+    export_weights(tiny_config, first.averaged(), tmp_path / "first.safetensors", 0)
+    config = replace(tiny_config, begin_with=str(tmp_path / "first.safetensors"), begin_share=0.25)
+    state = begin(config, CPU)
+    steps(state, config, rooms, 2)
+
+    export_weights(config, state.averaged(), tmp_path / "model.safetensors", state.step)
+
+    begun, exported = (build_network(config.model, **config.overrides) for _ in range(2))
+    load_weights(begun, tmp_path / "first.safetensors")
+    load_weights(exported, tmp_path / "model.safetensors")
+    for (name, value), before in zip(exported.named_parameters(), begun.parameters(), strict=True):
+        expected = 0.25 * before + 0.75 * state.average[f"network.{name}"]
+        torch.testing.assert_close(value, expected, rtol=1e-3, atol=1e-6, msg=name)
+
+
 def test_cameras_are_given_as_at_inference_in_a_unit_that_is_not_of_depth(rooms: ShardReader) -> None:
     stage = Stage(steps=1, sizes=(SIZE,), views=(3,), views_per_step=6)
     windows = draw_windows(rooms, TrainingConfig("da3-nano", (stage,)), stage, 0, [0, 1])
