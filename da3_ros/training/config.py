@@ -140,8 +140,7 @@ class TrainingConfig:
         stages: one after the other.
         begin_with: file of weights to go on from, official ones or `model.safetensors` of a training before; empty for
             new ones.
-        begin_share: share of those weights that stays in what an any-view network validates and
-            exports, 0 for none.
+        begin_share: share of those weights that stays in what is validated and exported, 0 for none.
         seed: of new weights, windows and augmentation.
         matched_blocks: global blocks whose first head learns to match.
         weight_decay: of matrices; vectors have none.

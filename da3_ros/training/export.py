@@ -10,11 +10,10 @@ from typing import Any
 
 import torch
 
-from da3_ros.model.build import build_network
 from da3_ros.model.checkpoint import load_weights, save_weights
 from da3_ros.model.network import Da3Network
 from da3_ros.training.config import TrainingConfig
-from da3_ros.training.variants import variant
+from da3_ros.training.loop import network_of
 
 NETWORK = "network."  # under which a `TrainedNetwork` keeps it; the probe beside it is left out
 
@@ -29,12 +28,12 @@ def averaged_network(config: TrainingConfig, averaged: Mapping[str, Any]) -> Da3
         config: of the training.
         averaged: as `TrainingState.averaged` returns it.
     """
-    network = _built(config)
+    network = _without_values(config)
     network.load_state_dict(
         {name.removeprefix(NETWORK): value for name, value in averaged.items() if name.startswith(NETWORK)}
     )
     if config.begin_share:
-        first = _built(config)
+        first = _without_values(config)
         load_weights(first, config.begin_with)
         with torch.no_grad():
             for value, begun in zip(network.parameters(), first.parameters(), strict=True):
@@ -42,11 +41,9 @@ def averaged_network(config: TrainingConfig, averaged: Mapping[str, Any]) -> Da3
     return network.eval()
 
 
-def _built(config: TrainingConfig) -> Da3Network:
-    network = build_network(config.model, **config.overrides)
+def _without_values(config: TrainingConfig) -> Da3Network:
+    network = network_of(config).network
     assert isinstance(network, Da3Network)
-    if config.variant:
-        variant(config.variant)(network)
     return network
 
 

@@ -22,7 +22,6 @@ from da3_ros.model.build import build_network
 from da3_ros.model.checkpoint import load_weights
 from da3_ros.model.monocular import MonocularNetwork
 from da3_ros.model.nested import NestedNetwork
-from da3_ros.model.network import Da3Network
 from da3_ros.training.config import TrainingConfig
 from da3_ros.training.initial import initialise_for_training
 from da3_ros.training.network import TrainedNetwork
@@ -112,12 +111,14 @@ def network_of(config: TrainingConfig) -> Trained:
         raise ValueError(f"overrides of {config.model}: {error}") from error
     if isinstance(network, NestedNetwork):
         raise ValueError(f"{config.model} is two networks in one: train its parts")
-    if config.variant:
-        if not isinstance(network, Da3Network):
-            raise ValueError(f"{config.model} has no variants: they are of networks that look across views")
-        variant(config.variant)(network)
     if isinstance(network, MonocularNetwork):
+        if config.variant:
+            raise ValueError(f"{config.model} has no variants: they are of networks that look across views")
+        if config.begin_share:
+            raise ValueError(f"{config.model} is not exported: begin_share is of networks that look across views")
         return TrainedTeacher(network)
+    if config.variant:
+        variant(config.variant)(network)
     return TrainedNetwork(network, config.matched_blocks)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from da3_ros.training.config import TrainingConfig, config_from
 from da3_ros.training.loop import begin
-from test.model.tiny import TINY_NESTED
+from test.model.tiny import TINY_MONOCULAR, TINY_NESTED
 
 CPU = torch.device("cpu")
 
@@ -18,6 +18,20 @@ CPU = torch.device("cpu")
 def test_nested_model_is_refused(tiny_config: TrainingConfig) -> None:
     with pytest.raises(ValueError, match="two networks in one"):
         begin(replace(tiny_config, model="da3nested-giant-large", overrides=TINY_NESTED), CPU)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"variant": "all_global"}, "da3mono-large has no variants"),
+        ({"begin_with": "some.safetensors", "begin_share": 0.5}, "da3mono-large is not exported"),
+    ],
+)
+def test_teacher_refuses_what_is_of_students(
+    change: dict[str, Any], sentence: str, tiny_config: TrainingConfig
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        begin(replace(tiny_config, model="da3mono-large", overrides=TINY_MONOCULAR, **change), CPU)
 
 
 @pytest.mark.parametrize(
